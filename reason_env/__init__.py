@@ -1,0 +1,31 @@
+"""reason-env: Gymnasium for reasoning. Importing it registers all environment ids."""
+
+from reason_env.env import ReasonEnv, Snapshot
+from reason_env.problem import Kind, Problem, State, Verdict
+from reason_env.registration import make_task, register, task_names
+from reason_env.rewards import RewardConfig, RewardTerms
+from reason_env.task import Task
+from reason_env.tokenizer import Tokenizer
+from reason_env.tokens import EpisodeEnv, TokenEnv
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "EpisodeEnv",
+    "Kind",
+    "Problem",
+    "ReasonEnv",
+    "RewardConfig",
+    "RewardTerms",
+    "Snapshot",
+    "State",
+    "Task",
+    "TokenEnv",
+    "Tokenizer",
+    "Verdict",
+    "make_task",
+    "register",
+    "task_names",
+]
+
+register("Countdown", "reason_env.tasks.countdown:Countdown")

@@ -1,0 +1,65 @@
+"""Content-addressed splits and independent random streams.
+
+A problem's split follows from what the problem is, not from the seed that drew it, so no train
+seed can ever yield a test problem.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from reason_env.errors import choose
+from reason_env.problem import Problem
+from reason_env.task import Task
+
+SPLITS = {"train": range(800), "dev": range(800, 900), "test": range(900, 1000)}
+_MAX_DRAWS = 10_000
+
+
+def bucket(task: Task, problem: Problem) -> int:
+    """A number in 0..999 that depends only on the problem's content."""
+    text = f"{task.name}:{task.canonical(problem)}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") % 1000
+
+
+def split_of(task: Task, problem: Problem) -> str:
+    """`train`, `dev` or `test`."""
+    b = bucket(task, problem)
+    return next(name for name, buckets in SPLITS.items() if b in buckets)
+
+
+def draw(task: Task, rng: np.random.Generator, level: int, split: str) -> Problem:
+    """Draw a problem of a split by rejection.
+
+    Raises:
+        ValueError: an unknown level or split, naming the nearest.
+        RuntimeError: the level has next to no problem in that split.
+    """
+    choose(level, task.levels, f"level of {task.name}")
+    wanted = SPLITS[choose(split, SPLITS, "split")]
+    for _ in range(_MAX_DRAWS):
+        problem = task.generate(rng, level)
+        if bucket(task, problem) in wanted:
+            return problem
+    raise RuntimeError(
+        f"{_MAX_DRAWS} draws of {task.name} level {level} gave no {split} problem: "
+        "the level has too few distinct problems"
+    )
+
+
+def stream_seed(*key: int | str) -> int:
+    """A seed for the stream that `key` names; streams of different keys are independent.
+
+    Never add an index to a seed: seed 1 item 1 would be seed 2 item 0.
+    """
+    words = [
+        part
+        if isinstance(part, int)
+        else int.from_bytes(hashlib.sha256(part.encode()).digest()[:8], "big")
+        for part in key
+    ]
+    state = np.random.SeedSequence(words).generate_state(1, np.uint64)
+    # Gymnasium and JSON readers take signed 63-bit seeds.
+    return int(state[0]) >> 1

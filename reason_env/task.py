@@ -1,0 +1,103 @@
+"""The one contract that a family of problems implements."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from reason_env.problem import Problem, State, Verdict
+
+DISCOUNT = 0.9
+"""Discount of the potential: the optimal value of a state whose goal is `d` steps away is 0.9**d."""
+
+
+def potential_at(distance: int | None) -> float:
+    """The potential of a state from which the goal is `distance` lines away; None: out of reach.
+
+    This is the optimal value function of the problem with reward 1 at the goal and discount 0.9,
+    the best shaping potential there is (Ng, Harada and Russell, 1999, section 4).
+    """
+    return 0.0 if distance is None else DISCOUNT**distance
+
+
+class Task(ABC):
+    """A family of reasoning problems, as pure functions of a problem and a state.
+
+    No method keeps anything between calls that could change a later result (caches may), and none
+    uses randomness other than the generator it is given.
+
+    Attributes:
+        name: CamelCase, as in the environment id `reason_env/<name>-v<version>`.
+        version: raised by anything that can change a score.
+        levels: difficulties, from 1 up.
+        public_verifier: whether the prompt alone lets anyone check a solution. It decides what
+            a search may read at test time without being in the oracle division.
+        asks_answer: whether an episode ends at `answer:` (a value task) or as soon as the valid
+            claims reach the goal (a goal task).
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 0
+    levels: ClassVar[range]
+    public_verifier: ClassVar[bool]
+    asks_answer: ClassVar[bool]
+
+    @abstractmethod
+    def generate(self, rng: np.random.Generator, level: int) -> Problem:
+        """Draw a solvable problem."""
+
+    @abstractmethod
+    def initial(self, problem: Problem) -> State:
+        """The state before the first line."""
+
+    @abstractmethod
+    def step(self, problem: Problem, state: State, line: str) -> Verdict:
+        """Judge one line: an answer, a claim, or (anything else) a thought.
+
+        Args:
+            line: normalised text (`reason_env.lines.normalise`) of any length and content but
+                for control lines, which the environment judges itself. Never raises; takes no
+                more than milliseconds whatever the line.
+        """
+
+    @abstractmethod
+    def is_solved(self, problem: Problem, state: State) -> bool:
+        """Whether the goal is reached (goal task) or the answer is right (value task)."""
+
+    @abstractmethod
+    def potential(self, problem: Problem, state: State) -> float:
+        """Exact, in [0, 1]: 0 = goal out of reach, 1 = solved, else `potential_at(distance)`."""
+
+    @abstractmethod
+    def legal_steps(self, problem: Problem, state: State) -> Sequence[str]:
+        """Finitely many valid lines in canonical text, enough to reach the goal if any way does."""
+
+    @abstractmethod
+    def expert_step(self, problem: Problem, state: State, rng: np.random.Generator) -> str | None:
+        """A line on a shortest way to the goal, drawn among several; None if there is none."""
+
+    @abstractmethod
+    def prompt(self, problem: Problem, style: str) -> str:
+        """What the agent is told: `compact` (for small models, one line) or `verbose` (for large
+        ones, with the rules). No final newline."""
+
+    @abstractmethod
+    def show(self, problem: Problem, state: State) -> str:
+        """The state in one line, as `feedback="state"` writes it."""
+
+    def canonical(self, problem: Problem) -> str:
+        """Equal for problems that differ only in what does not matter; decides the split."""
+        return json.dumps(problem.data)
+
+    def complete(self, problem: Problem, state: State, line: str) -> str:
+        """Write out what follows from a shortened claim (`25 * 3` -> `25 * 3 = 75`); other lines
+        come back as they are. Used under `feedback="state"`."""
+        return line
+
+    def abbreviate(self, line: str) -> str:
+        """The shortest text of a legal step that `complete` writes out again."""
+        return line
