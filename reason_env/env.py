@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -125,7 +125,8 @@ class ReasonEnv(gymnasium.Env[Any, Any]):
     and `feedback` the text that the environment (not the agent) added to the observation.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}
+    # Gymnasium declares it on the instance, so mypy wants no ClassVar.
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012
 
     def __init__(
         self,
@@ -204,8 +205,9 @@ class ReasonEnv(gymnasium.Env[Any, Any]):
             raise TypeError(f"A step action is a string, received {type(action).__name__}")
         if "\n" in action:
             raise ValueError(
-                f"A step action is one line, received {action.count(chr(10)) + 1}: {action[:80]!r}. "
-                "Step through them one by one, or use the -Episode- id, which takes whole texts."
+                f"A step action is one line, received {action.count(chr(10)) + 1}: "
+                f"{action[:80]!r}. Step through them one by one, or use the -Episode- id, which "
+                "takes whole texts."
             )
         line = lines.normalise(action)
         return self._result(self._write(line, self._tokens(line)))
@@ -228,7 +230,7 @@ class ReasonEnv(gymnasium.Env[Any, Any]):
 
     def snapshot(self) -> Snapshot:
         """This point, to come back to with `restore`."""
-        return Snapshot(self.episode, self.np_random.bit_generator.state)
+        return Snapshot(self.episode, dict(self.np_random.bit_generator.state))
 
     def restore(self, snapshot: Snapshot) -> Any:
         """Go back to a snapshot of this environment or of one with the same settings.

@@ -16,7 +16,7 @@ class MissingExtra(ImportError):
 
 
 def choose(value: T, options: Iterable[T], what: str) -> T:
-    """Return `value` if it is one of `options`.
+    """Return the one of `options` that equals `value`.
 
     Raises:
         ValueError: names the value, the options and the nearest one.
@@ -24,7 +24,8 @@ def choose(value: T, options: Iterable[T], what: str) -> T:
     known = list(options)
     # True == 1, yet a level of True is a mistake.
     if value in known and not isinstance(value, bool):
-        return value
+        # The option itself, not its equal: 1, not 1.0 or a NumPy 1.
+        return known[known.index(value)]
     names = [str(option) for option in known]
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""

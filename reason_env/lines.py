@@ -34,7 +34,7 @@ def normalise(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    prepared = []
+    prepared: list[str] = []
     for character in text:
         decomposition = unicodedata.decomposition(character)
         if decomposition.startswith(("<super>", "<sub>")):

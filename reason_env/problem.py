@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, Union
 
-Json: TypeAlias = Union[None, bool, int, float, str, tuple["Json", ...]]
+Json: TypeAlias = Union[bool, int, float, str, tuple["Json", ...], None]
 """Immutable JSON: tuples stand for lists; objects are not needed."""
 
 

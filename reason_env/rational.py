@@ -22,3 +22,12 @@ def parse_rational(text: str) -> Fraction | None:
     if denominator and int(denominator) == 0:
         return None
     return Fraction(int(numerator), int(denominator or 1))
+
+
+def parse_canonical(text: str) -> Fraction | None:
+    """Like `parse_rational`, but only in the one text that `str` gives the value.
+
+    `6/2`, `007` and `-0` are None: whoever may write `6 / 2 = 6/2` need not divide.
+    """
+    value = parse_rational(text)
+    return value if value is not None and str(value) == text else None

@@ -12,7 +12,7 @@ import numpy as np
 from reason_env.problem import Problem, State, Verdict
 
 DISCOUNT = 0.9
-"""Discount of the potential: the optimal value of a state whose goal is `d` steps away is 0.9**d."""
+"""Discount of the potential: a state whose goal is `d` steps away has the optimal value 0.9**d."""
 
 
 def potential_at(distance: int | None) -> float:

@@ -7,7 +7,8 @@ An episode (level 1):
     13 * 3 = 39
 
 A goal task with a public verifier. A claim combines two numbers that are still there; any true
-rational arithmetic is valid (`7 / 2 = 7/2`, `3 - 5 = -2`). The potential searches exhaustively.
+rational arithmetic is valid (`7 / 2 = 7/2`, `3 - 5 = -2`), with numbers in lowest terms (`6 / 2 =
+6/2` would only echo the question). The potential searches exhaustively.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 
 from reason_env import lines
 from reason_env.problem import Json, Kind, Problem, State, Verdict
-from reason_env.rational import NUMBER, parse_rational
+from reason_env.rational import NUMBER, parse_canonical, parse_rational
 from reason_env.task import Task, potential_at
 
 Numbers = tuple[Fraction, ...]
@@ -74,7 +75,7 @@ class Countdown(Task):
         left, sign, right, claimed = match.groups()
         numbers = list(_numbers(state.data))
         for text in (left, right):
-            number = parse_rational(text)
+            number = parse_canonical(text)
             if number not in numbers:
                 return Verdict(
                     Kind.CLAIM, False, state, f"{text[:40]} is not among the numbers left"
@@ -83,7 +84,7 @@ class Countdown(Task):
         result = _apply(parse_rational(left), sign, parse_rational(right))
         if result is None:
             return Verdict(Kind.CLAIM, False, state, "division by zero")
-        if result != parse_rational(claimed):
+        if result != parse_canonical(claimed):
             reason = f"{left} {sign} {right} is not {claimed[:40]}"
             return Verdict(Kind.CLAIM, False, state, reason)
         return Verdict(Kind.CLAIM, True, State(_texts((*numbers, result))))
@@ -98,11 +99,13 @@ class Countdown(Task):
         return potential_at(len(numbers) - 1 if _reaches(numbers, target) else None)
 
     def legal_steps(self, problem: Problem, state: State) -> Sequence[str]:
-        return [text for text, _ in _moves(_numbers(state.data))]
+        _, target = _statement(problem.data)
+        return [text for text, _ in _moves(_numbers(state.data), _is_plain(target))]
 
     def expert_step(self, problem: Problem, state: State, rng: np.random.Generator) -> str | None:
         _, target = _statement(problem.data)
-        good = [t for t, left in _moves(_numbers(state.data)) if _reaches(left, target)]
+        moves = _moves(_numbers(state.data), _is_plain(target))
+        good = [text for text, left in moves if _reaches(left, target)]
         return good[int(rng.integers(len(good)))] if good else None
 
     def prompt(self, problem: Problem, style: str) -> str:
@@ -177,17 +180,22 @@ def _play_out(numbers: list[Fraction], rng: np.random.Generator) -> Fraction | N
     return numbers[0]
 
 
+def _is_plain(number: Fraction) -> bool:
+    """Whether it is a whole number of 0 or more, as all generated targets are."""
+    return number >= 0 and number.denominator == 1
+
+
 @lru_cache(maxsize=16384)
-def _moves(numbers: Numbers) -> tuple[tuple[str, Numbers], ...]:
+def _moves(numbers: Numbers, plain_target: bool) -> tuple[tuple[str, Numbers], ...]:
     """Legal steps and the numbers that each leaves.
 
-    Nothing is lost by leaving out: negative results, since with non-negative numbers every
+    For a plain target nothing is lost by leaving out: negative results, since with non-negative numbers every
     magnitude that can be reached can be reached without them (|x + y| and |x - y| are the sum and
     the difference of magnitudes); and fractions while fewer than four numbers are left and all
     are whole, since then a whole target that needs a / b can multiply first.
     """
-    negative = any(n < 0 for n in numbers)
-    fractions = len(numbers) >= 4 or any(n.denominator != 1 for n in numbers)
+    negative = not plain_target or any(n < 0 for n in numbers)
+    fractions = not plain_target or len(numbers) >= 4 or any(n.denominator != 1 for n in numbers)
     moves: dict[str, Numbers] = {}
     for i, j in combinations(range(len(numbers)), 2):
         a, b = max(numbers[i], numbers[j]), min(numbers[i], numbers[j])
