@@ -1,0 +1,45 @@
+# Every target does its own set-up: a fresh clone, Python 3.11 or later and make are all it takes.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+# Two test workers at one thread each; two torch pools on two cores would only wait for each other.
+TEST_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart reproduce test lint clean
+
+help:
+	@echo "make quickstart  train, search, score and enter a tiny model on the board: about 10 minutes"
+	@echo "make reproduce   the published numbers: at most an hour on 2 cores"
+	@echo "make test        ruff, mypy and pytest: what CI runs"
+	@echo "make lint        ruff and mypy only"
+	@echo "make clean       delete the virtual environment and caches (never runs/)"
+
+# Installed once, and again whenever what is to be installed changes.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is \
+	needed, this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...")'
+	@echo "Installing reason-env and its tools into $(VENV): a few minutes, once ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --progress-bar off \
+		-c constraints.txt -e '.[dev]'
+	@touch $@
+
+quickstart: $(STAMP)
+	@$(PY) -m benchmarks.quickstart
+
+reproduce: $(STAMP)
+	@$(PY) -m benchmarks.quickstart --full
+
+lint: $(STAMP)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+test: lint
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(TEST_WORKERS)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
