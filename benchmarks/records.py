@@ -196,7 +196,6 @@ class Run:
     @property
     def name(self) -> str:
         """How reports call it."""
-        config = self.manifest.config
         return (
             f"{self.manifest.label or self.folder.name} / {config['strategy'] or config['agent']}"
         )

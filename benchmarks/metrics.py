@@ -1,0 +1,151 @@
+"""Statistics of runs: every estimate with its interval, every comparison paired.
+
+All intervals are 95 %. A bootstrap's seed is fixed (`SEED`), so that a report comes out the same
+each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import comb, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from benchmarks.records import EpisodeRecord
+
+SEED = 20260726
+RESAMPLES = 10_000
+_Z = 1.959963984540054
+_BLOCK = 4_000_000
+"""Draws held in memory at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a set of episodes comes to.
+
+    Attributes:
+        episodes: the denominator; errors and unfinished episodes are in it.
+        accuracy: fraction solved, with its bootstrap interval.
+        wilson: the same with Wilson's interval, which stays honest near 0 and 1, where
+            resampling equal outcomes gives an interval of no width.
+        tokens: generated tokens per episode, discarded candidates included.
+    """
+
+    episodes: int
+    solved: int
+    unfinished: int
+    errors: int
+    accuracy: Estimate
+    wilson: Estimate
+    tokens: float
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Two players on the same problems.
+
+    Attributes:
+        difference: accuracy of the second minus that of the first, with its interval from
+            resampling problems.
+        gained, lost: problems that only the second, or only the first, solved.
+        p: two-sided exact McNemar p-value.
+    """
+
+    episodes: int
+    difference: Estimate
+    gained: int
+    lost: int
+    p: float
+
+
+def bootstrap(values: ArrayLike, seed: int = SEED, resamples: int = RESAMPLES) -> Estimate:
+    """Mean of `values`, shape (N,), with its percentile bootstrap interval.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.size == 0:
+        raise ValueError("There is nothing to average: 0 episodes")
+    rng = np.random.default_rng(seed)
+    rows = max(1, _BLOCK // sample.size)
+    means = [
+        sample[rng.integers(sample.size, size=(min(rows, resamples - start), sample.size))].mean(1)
+        for start in range(0, resamples, rows)
+    ]
+    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
+    return Estimate(float(sample.mean()), float(low), float(high))
+
+
+def wilson(solved: int, episodes: int) -> Estimate:
+    """Fraction solved with Wilson's score interval (Wilson, 1927)."""
+    if episodes == 0:
+        raise ValueError("There is nothing to average: 0 episodes")
+    rate, z2 = solved / episodes, _Z**2
+    middle = (rate + z2 / (2 * episodes)) / (1 + z2 / episodes)
+    spread = rate * (1 - rate) / episodes + z2 / (4 * episodes**2)
+    half = _Z / (1 + z2 / episodes) * sqrt(spread)
+    return Estimate(rate, max(0.0, middle - half), min(1.0, middle + half))
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Two-sided exact p-value of `gained` against `lost` under even odds."""
+    n = gained + lost
+    tail = sum(comb(n, k) for k in range(min(gained, lost) + 1))
+    return float(min(Fraction(1), Fraction(2 * tail, 2**n)))
+
+
+def summarise(episodes: Sequence[EpisodeRecord]) -> Summary:
+    """Summary of a run's episodes, or of some of them."""
+    solved = [episode.solved for episode in episodes]
+    return Summary(
+        episodes=len(episodes),
+        solved=sum(solved),
+        unfinished=sum(episode.status == "unfinished" for episode in episodes),
+        errors=sum(episode.status == "error" for episode in episodes),
+        accuracy=bootstrap(solved),
+        wilson=wilson(sum(solved), len(episodes)),
+        tokens=sum(e.ledger["generated_tokens"] for e in episodes) / len(episodes),
+    )
+
+
+def pair(first: Sequence[EpisodeRecord], second: Sequence[EpisodeRecord]) -> Paired:
+    """Compare on the same problems; problems are matched by content.
+
+    Raises:
+        ValueError: the problems are not the same.
+    """
+    before = {episode.problem: episode.solved for episode in first}
+    after = {episode.problem: episode.solved for episode in second}
+    if before.keys() != after.keys():
+        shared = len(before.keys() & after.keys())
+        raise ValueError(
+            f"The runs are about different problems ({len(before)} and {len(after)}, {shared} "
+            "shared): only runs of one suite, with the same limit, can be compared"
+        )
+    differences = [int(after[problem]) - int(before[problem]) for problem in before]
+    gained, lost = differences.count(1), differences.count(-1)
+    return Paired(len(before), bootstrap(differences), gained, lost, mcnemar(gained, lost))
+
+
+def families(episodes: Sequence[EpisodeRecord]) -> dict[str, list[EpisodeRecord]]:
+    """Episodes by family and level, in the suite's order: `Countdown, level 1`."""
+    groups: dict[str, list[EpisodeRecord]] = {}
+    for episode in episodes:
+        family = episode.env.rpartition("/")[2].rpartition("-v")[0]
+        name = f"{family}, level {episode.kwargs.get('level', 1)}"
+        groups.setdefault(name, []).append(episode)
+    return groups

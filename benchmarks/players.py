@@ -1,0 +1,100 @@
+"""Who plays the episodes: a language model with a search strategy, or an agent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agents.agent import Agent, EnvAgent
+from benchmarks.records import LEDGER
+from benchmarks.suite import Item, make_env
+from reason_env import ReasonEnv, lines
+
+if TYPE_CHECKING:
+    from agents.models import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What one episode's player did; fields as in `benchmarks.records.EpisodeRecord`."""
+
+    actions: tuple[str, ...]
+    tokens: tuple[tuple[int, ...], ...]
+    ledger: Mapping[str, int]
+    oracle: bool
+    error: str | None = None
+
+
+Player = Callable[[Sequence[Item], Sequence[int]], list[Played]]
+"""Plays items, each with a seed of its own. How they are grouped must not matter."""
+
+
+def model_player(
+    model: LanguageModel, strategy: str, options: Mapping[str, Any], budget_tokens: int | None
+) -> Player:
+    """A language model that searches, many problems at once.
+
+    Raises:
+        ValueError: an unknown strategy or option, naming the nearest.
+    """
+    from agents.search.scheduler import run_searches
+
+    from agents.search import load_strategy
+
+    search = load_strategy(strategy, **options)
+
+    def play(items: Sequence[Item], seeds: Sequence[int]) -> list[Played]:
+        envs = []
+        for item in items:
+            envs.append(make_env(item.env, item.kwargs))
+            envs[-1].reset(seed=item.seed)
+        found = run_searches(model, envs, search, seeds, budget_tokens)
+        return [Played(f.actions, f.tokens, f.ledger.to_json(), f.oracle, f.error) for f in found]
+
+    return play
+
+
+def agent_player(agent: Agent) -> Player:
+    """An agent through plain `env.step`."""
+    oracle = isinstance(agent, EnvAgent)
+
+    def play(items: Sequence[Item], seeds: Sequence[int]) -> list[Played]:
+        return [_play_agent(agent, oracle, item, seed) for item, seed in zip(items, seeds)]
+
+    return play
+
+
+def _play_agent(agent: Agent, oracle: bool, item: Item, seed: int) -> Played:
+    env = make_env(item.env, item.kwargs)
+    observation, _ = env.reset(seed=item.seed)
+    actions: list[str] = []
+    error = None
+    try:
+        if isinstance(agent, EnvAgent):
+            agent.attach(env)
+        agent.reset(seed)
+        done = False
+        while not done:
+            action = agent.act(observation)
+            observation, _, terminated, truncated, _ = env.step(action)
+            actions.append(action)
+            done = terminated or truncated
+    except Exception as problem:  # whatever a user's agent does costs its own episode only
+        error = describe(problem)
+    tokens = tuple(_tokens(env, action) for action in actions)
+    ledger = dict.fromkeys(LEDGER, 0)
+    ledger["generated_tokens"] = sum(map(len, tokens))
+    ledger["env_steps"] = len(actions)
+    return Played(tuple(actions), tokens, ledger, oracle, error)
+
+
+def describe(error: Exception) -> str:
+    """An exception as a record can hold it: the same for equal runs, so without addresses."""
+    return re.sub(r"0x[0-9a-f]+", "0x...", f"{type(error).__name__}: {error}")[:500]
+
+
+def _tokens(env: ReasonEnv, action: str) -> tuple[int, ...]:
+    shown = lines.normalise(action).replace(lines.OUTSIDE, "?")
+    return tuple(env.tokenizer.encode(shown + "\n"))

@@ -1,0 +1,293 @@
+"""Runs a suite, and goes on where a killed run stopped.
+
+    run = run_suite("smoke", "runs/smoke", model="models/tiny", strategy="mcts")
+
+Calling it again with the same arguments completes an interrupted run to the same bytes, or gives
+back a finished one. Episodes are played in the suite's order, in chunks that change nothing but
+the speed; every score is what the replay of the recorded lines gives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from agents.agent import load_agent
+from benchmarks.environment import capture
+from benchmarks.players import Played, Player, agent_player, describe, model_player
+from benchmarks.records import (
+    EPISODES,
+    LEDGER,
+    RUN,
+    EpisodeRecord,
+    Manifest,
+    Run,
+    load_run,
+    read_episodes,
+    total,
+    write_manifest,
+)
+from benchmarks.replay import Outcome, play
+from benchmarks.suite import Item, Resolved, Suite, load_suite, make_env, resolve
+from reason_env import RewardTerms
+from reason_env.errors import require
+from reason_env.splits import stream_seed
+
+if TYPE_CHECKING:
+    from agents.models import LanguageModel
+
+CHUNK = 64
+"""Problems searched at once."""
+
+
+def run_suite(
+    suite: str | Path | Suite,
+    out: str | Path,
+    *,
+    model: str | Path | LanguageModel | None = None,
+    strategy: str = "greedy",
+    options: Mapping[str, Any] | None = None,
+    agent: str | None = None,
+    budget_tokens: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    label: str = "",
+    chunk: int = CHUNK,
+    progress: bool = True,
+) -> Run:
+    """Play a suite into a run folder.
+
+    Args:
+        suite: name, path of a JSON file, or a `Suite`.
+        out: run folder: new, empty, or of the same run (which then goes on).
+        model: directory or hub id, or a model loaded already. Either this or `agent`.
+        strategy: how the model searches, and `options`: its settings.
+        agent: `random`, `expert` or `package.module:make`.
+        budget_tokens: generated tokens per problem; None: the suite's own budget.
+        limit: at most so many episodes of each of the suite's entries.
+        seed: of all sampling; the problems follow from the suite alone.
+        label: the stage this run stands for in reports.
+        chunk: problems searched at once; more is faster and needs more memory.
+        progress: show a progress bar.
+
+    Raises:
+        ValueError: a bad argument, or a folder that holds another run (nothing is overwritten).
+    """
+    if (model is None) == (agent is None):
+        raise ValueError("A run needs a model or an agent, and not both")
+    if agent is not None and (budget_tokens is not None or options):
+        raise ValueError("Token budget and strategy options are for models, not for agents")
+    for name, number in (("budget_tokens", budget_tokens), ("chunk", chunk)):
+        if number is not None and number < 1:
+            raise ValueError(f"{name} must be 1 or more, received {number}")
+    if seed < 0:
+        raise ValueError(f"seed must be 0 or more, received {seed}")
+    problems = resolve(suite if isinstance(suite, Suite) else load_suite(suite), limit)
+    config: dict[str, Any] = {
+        "suite": problems.suite.to_json(),
+        "limit": limit,
+        "suite_hash": problems.hash,
+        "model_digest": None,
+        "strategy": None,
+        "options": {},
+        "agent": agent,
+        "budget_tokens": None,
+        "seed": seed,
+    }
+    if agent is not None:
+        path, player = None, agent_player(load_agent(agent))
+    else:
+        assert model is not None
+        path, loaded = _load(model)
+        budget = problems.suite.budget_tokens if budget_tokens is None else budget_tokens
+        player = model_player(loaded, strategy, options or {}, budget)
+        config |= {
+            "model_digest": loaded.digest,
+            "strategy": strategy,
+            "options": dict(options or {}),
+            "budget_tokens": budget,
+        }
+    manifest = Manifest(config, label, path, len(problems.items), capture())
+    return execute(problems, player, Path(out), manifest, chunk, progress)
+
+
+def execute(
+    problems: Resolved,
+    player: Player,
+    out: Path,
+    manifest: Manifest,
+    chunk: int = CHUNK,
+    progress: bool = True,
+) -> Run:
+    """Play the problems that the run folder does not have yet (see `run_suite`)."""
+    started = time.monotonic()
+    manifest = _claim(out, manifest)
+    with (out / EPISODES).open("ab") as journal:
+        _lock(journal, out)
+        done, size = read_episodes(out / EPISODES)
+        journal.truncate(size)  # a line torn by a kill
+        _check(done, problems, out)
+        records = list(done)
+        if manifest.status == "done" and len(records) == len(problems.items):
+            return load_run(out)
+        write_manifest(out, replace(manifest, status="running"))
+        with _bar(problems, manifest, records, progress) as advance:
+            for start in range(len(records), len(problems.items), chunk):
+                items = problems.items[start : start + chunk]
+                seeds = [_seed(manifest.config["seed"], item) for item in items]
+                for item, played in zip(items, player(items, seeds), strict=True):
+                    record = score(item, played)
+                    journal.write(record.to_line().encode("ascii"))
+                    journal.flush()
+                    records.append(record)
+                    advance(record)
+                os.fsync(journal.fileno())
+        finished = replace(
+            manifest,
+            status="done",
+            seconds=round(manifest.seconds + time.monotonic() - started, 3),
+            solved=sum(record.solved for record in records),
+            unfinished=sum(record.status == "unfinished" for record in records),
+            errors=sum(record.status == "error" for record in records),
+            ledger=total(record.ledger for record in records),
+        )
+        write_manifest(out, finished)
+    return Run(out, finished, tuple(records))
+
+
+def score(item: Item, played: Played) -> EpisodeRecord:
+    """The record of an episode: what was played, and what its replay is worth."""
+    actions, tokens, error = played.actions, played.tokens, played.error
+    if error is None:
+        try:
+            env = make_env(item.env, item.kwargs)
+            env.reset(seed=item.seed)
+            outcome = play(env, actions)
+        except Exception as problem:
+            error = describe(problem)
+    if error is not None:
+        actions, tokens = (), ()
+        outcome = Outcome(item.problem, RewardTerms(), 0.0, False, "unfinished", 0)
+    ledger = played.ledger
+    return EpisodeRecord(
+        index=item.index,
+        env=item.env,
+        kwargs=item.kwargs,
+        seed=item.seed,
+        problem=item.problem,
+        actions=tuple(actions),
+        tokens=tuple(tuple(int(token) for token in line) for line in tokens),
+        terms=outcome.terms.to_json(),
+        reward=outcome.reward,
+        solved=outcome.solved,
+        status="error" if error else "unfinished" if outcome.ended == "unfinished" else "ok",
+        error=error,
+        ledger={key: int(ledger.get(key, 0)) for key in LEDGER},
+        division="oracle" if played.oracle else "open",
+    )
+
+
+def _load(model: str | Path | LanguageModel) -> tuple[str | None, LanguageModel]:
+    if not isinstance(model, str | Path):
+        return None, model
+    from agents.models import load_model
+
+    return str(model), load_model(str(model))
+
+
+def _seed(seed: int, item: Item) -> int:
+    # From the problem, not from its place: a problem is sampled alike in every suite.
+    return stream_seed("search", seed, item.problem)
+
+
+def _claim(out: Path, manifest: Manifest) -> Manifest:
+    """Make the run folder, or find the same run in it.
+
+    Raises:
+        ValueError: the folder holds something else.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    scratch = f".{RUN}.tmp"
+    present = {path.name for path in out.iterdir()} - {scratch}
+    if RUN not in present:
+        if present:
+            raise ValueError(
+                f"{out} is not empty and holds no run ({', '.join(sorted(present)[:3])}); "
+                "choose a new folder with --out"
+            )
+        write_manifest(out, manifest)
+        return manifest
+    old = load_run(out, complete=False).manifest
+    wanted = json.loads(json.dumps(manifest.config))
+    different = [key for key in wanted if old.config.get(key) != wanted[key]]
+    if different:
+        raise ValueError(
+            f"{out} holds another run, which differs in {', '.join(different)} "
+            f"({different[0]}: {old.config.get(different[0])!r:.60} there, "
+            f"{wanted[different[0]]!r:.60} here); choose a new folder with --out"
+        )
+    under = old.resumed_under
+    environment = json.loads(json.dumps(manifest.environment))
+    if old.status != "done" and environment not in (old.environment, *under):
+        under = (*under, environment)
+    return replace(old, resumed_under=under)
+
+
+def _lock(journal: BinaryIO, out: Path) -> None:
+    """Two runs on one folder would interleave; the lock goes when the process does."""
+    try:
+        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise ValueError(f"Another process is running in {out}; wait for it to end") from error
+
+
+def _check(done: tuple[EpisodeRecord, ...], problems: Resolved, out: Path) -> None:
+    """Whether the recorded episodes are the suite's."""
+    if len(done) > len(problems.items):
+        raise ValueError(f"{out / EPISODES} has more episodes than the suite")
+    for record, item in zip(done, problems.items):
+        if (record.seed, record.problem) != (item.seed, item.problem):
+            raise ValueError(f"{out / EPISODES}: episode {item.index} is not the suite's")
+
+
+@contextmanager
+def _bar(
+    problems: Resolved, manifest: Manifest, records: list[EpisodeRecord], show: bool
+) -> Iterator[Any]:
+    """A progress bar with the running accuracy; gives the function to call after an episode."""
+    if not show:
+        yield lambda record: None
+        return
+    bars = require("rich.progress", "bench")
+    config = manifest.config
+    title = " ".join(
+        filter(None, [problems.suite.name, manifest.label, config["strategy"] or config["agent"]])
+    )
+    with bars.Progress(
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[solved]}"),
+        bars.TimeElapsedColumn(),
+        bars.TimeRemainingColumn(),
+    ) as progress:
+        task = progress.add_task(
+            title, total=len(problems.items), completed=len(records), solved=""
+        )
+
+        solved = sum(record.solved for record in records)
+        done = len(records)
+
+        def advance(record: EpisodeRecord) -> None:
+            nonlocal solved, done
+            solved, done = solved + record.solved, done + 1
+            progress.update(task, advance=1, solved=f"{solved / done:.1%} solved")
+
+        yield advance
