@@ -196,9 +196,25 @@ class Run:
     @property
     def name(self) -> str:
         """How reports call it."""
-        return (
-            f"{self.manifest.label or self.folder.name} / {config['strategy'] or config['agent']}"
-        )
+        return f"{self.stage} / {self.strategy}"
+
+    @property
+    def stage(self) -> str:
+        """The label, else the folder's name."""
+        return self.manifest.label or self.folder.name
+
+    @property
+    def strategy(self) -> str:
+        """How it was played: strategy with its options, or agent."""
+        config = self.manifest.config
+        options = ", ".join(f"{key}={value}" for key, value in config["options"].items())
+        name = str(config["strategy"] or config["agent"])
+        return f"{name} ({options})" if options else name
+
+    @property
+    def division(self) -> str:
+        """`oracle` if any episode is."""
+        return "oracle" if any(e.division == "oracle" for e in self.episodes) else "open"
 
 
 def load_run(folder: str | Path, complete: bool = True) -> Run:
