@@ -29,3 +29,4 @@ __all__ = [
 ]
 
 register("Countdown", "reason_env.tasks.countdown:Countdown")
+register("Arithmetic", "reason_env.tasks.arithmetic:Arithmetic")

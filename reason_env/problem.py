@@ -90,7 +90,8 @@ class Verdict:
     Attributes:
         kind: what the line is.
         valid: whether it is right; a thought always is.
-        state: the state after the line (unchanged where it is not valid).
+        state: the state after the line (unchanged where a claim is not valid; an answer is
+            kept in it, right or wrong).
         reason: why it is not valid; never states the right value.
     """
 

@@ -27,7 +27,9 @@ from reason_env.problem import Json, Kind, Problem, State, Verdict
 from reason_env.rational import NUMBER, parse_canonical, parse_rational
 from reason_env.task import Task, potential_at
 
-Numbers = tuple[Fraction, ...]
+Number = int | Fraction
+"""Whole numbers are ints, which compute many times faster; equal values hash alike."""
+Numbers = tuple[Number, ...]
 
 # (how many numbers, largest number, range of targets) of each level
 _LEVELS = {
@@ -55,7 +57,7 @@ class Countdown(Task):
         count, largest, (low, high) = _LEVELS[level]
         while True:
             numbers = [int(n) for n in rng.integers(1, largest + 1, size=count)]
-            target = _play_out([Fraction(n) for n in numbers], rng)
+            target = _play_out(list(numbers), rng)
             if target is not None and low <= target <= high:
                 return Problem(
                     self.name, level, (tuple(sorted(numbers, reverse=True)), int(target))
@@ -137,38 +139,48 @@ class Countdown(Task):
         return line.partition(" = ")[0]
 
 
-def _texts(numbers: Sequence[Fraction]) -> tuple[str, ...]:
+def _texts(numbers: Sequence[Number]) -> tuple[str, ...]:
     return tuple(str(n) for n in sorted(numbers, reverse=True))
 
 
 @lru_cache(maxsize=65536)
 def _numbers(data: Json) -> Numbers:
     assert isinstance(data, tuple)
-    return tuple(Fraction(str(text)) for text in data)
+    return tuple(_whole(Fraction(str(text))) for text in data)
 
 
 @lru_cache(maxsize=65536)
-def _statement(data: Json) -> tuple[Numbers, Fraction]:
+def _statement(data: Json) -> tuple[Numbers, Number]:
     assert isinstance(data, tuple)
     numbers, target = data
     assert isinstance(numbers, tuple)
-    return _numbers(numbers), Fraction(str(target))
+    return _numbers(numbers), int(str(target))
 
 
-def _apply(left: Fraction | None, sign: str, right: Fraction | None) -> Fraction | None:
+def _apply(left: Number | None, sign: str, right: Number | None) -> Number | None:
     """None: no such number (division by zero)."""
     if left is None or right is None:
         return None
     if sign == "+":
-        return left + right
+        return _whole(left + right)
     if sign == "-":
-        return left - right
+        return _whole(left - right)
     if sign == "*":
-        return left * right
-    return left / right if right else None
+        return _whole(left * right)
+    return _quotient(left, right) if right else None
 
 
-def _play_out(numbers: list[Fraction], rng: np.random.Generator) -> Fraction | None:
+def _quotient(left: Number, right: Number) -> Number:
+    if isinstance(left, int) and isinstance(right, int) and left % right == 0:
+        return left // right
+    return _whole(Fraction(left) / right)
+
+
+def _whole(number: Number) -> Number:
+    return number.numerator if number.denominator == 1 else number
+
+
+def _play_out(numbers: list[Number], rng: np.random.Generator) -> Number | None:
     """Combine the numbers at random without leaving the positive whole numbers."""
     while len(numbers) > 1:
         i, j = rng.permutation(len(numbers))[:2]
@@ -180,7 +192,7 @@ def _play_out(numbers: list[Fraction], rng: np.random.Generator) -> Fraction | N
     return numbers[0]
 
 
-def _is_plain(number: Fraction) -> bool:
+def _is_plain(number: Number) -> bool:
     """Whether it is a whole number of 0 or more, as all generated targets are."""
     return number >= 0 and number.denominator == 1
 
@@ -189,10 +201,10 @@ def _is_plain(number: Fraction) -> bool:
 def _moves(numbers: Numbers, plain_target: bool) -> tuple[tuple[str, Numbers], ...]:
     """Legal steps and the numbers that each leaves.
 
-    For a plain target nothing is lost by leaving out: negative results, since with non-negative numbers every
-    magnitude that can be reached can be reached without them (|x + y| and |x - y| are the sum and
-    the difference of magnitudes); and fractions while fewer than four numbers are left and all
-    are whole, since then a whole target that needs a / b can multiply first.
+    For a plain target nothing is lost by leaving out: negative results, since with non-negative
+    numbers every magnitude that can be reached can be reached without them (|x + y| and |x - y|
+    are the sum and the difference of magnitudes); and fractions while fewer than four numbers are
+    left and all are whole, since then a whole target that needs a / b can multiply first.
     """
     negative = not plain_target or any(n < 0 for n in numbers)
     fractions = not plain_target or len(numbers) >= 4 or any(n.denominator != 1 for n in numbers)
@@ -219,7 +231,7 @@ def _moves(numbers: Numbers, plain_target: bool) -> tuple[tuple[str, Numbers], .
 
 
 @lru_cache(maxsize=262144)
-def _reaches(numbers: Numbers, target: Fraction) -> bool:
+def _reaches(numbers: Numbers, target: Number) -> bool:
     """Whether all the numbers can be combined into the target, by splitting them in two halves,
     of which the smaller is tried out and the larger searched for what then is missing."""
     if len(numbers) <= 3:
@@ -233,7 +245,7 @@ def _reaches(numbers: Numbers, target: Fraction) -> bool:
 
 
 @lru_cache(maxsize=65536)
-def _reachable(numbers: Numbers) -> frozenset[Fraction]:
+def _reachable(numbers: Numbers) -> frozenset[Number]:
     """All values of the numbers combined."""
     if len(numbers) == 1:
         return frozenset(numbers)
@@ -257,24 +269,24 @@ def _halves(numbers: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
                 yield smaller, tuple(n for k, n in enumerate(numbers) if k not in chosen)
 
 
-def _combined(x: Fraction, y: Fraction) -> Iterator[Fraction]:
+def _combined(x: Number, y: Number) -> Iterator[Number]:
     yield x + y
     yield x - y
     yield y - x
     yield x * y
     if y:
-        yield x / y
+        yield _quotient(x, y)
     if x:
-        yield y / x
+        yield _quotient(y, x)
 
 
-def _inverses(value: Fraction, target: Fraction) -> Iterator[Fraction]:
+def _inverses(value: Number, target: Number) -> Iterator[Number]:
     """All y which `value` and y combine to the target with (zero times y apart)."""
     yield target - value
     yield value - target
     yield target + value
     if value:
-        yield target / value
+        yield _quotient(target, value)
         yield target * value
         if target:
-            yield value / target
+            yield _quotient(value, target)
