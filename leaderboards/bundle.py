@@ -1,0 +1,201 @@
+"""A submission: three files with fixed names that say what was run and what was played.
+
+- `manifest.json`: format, submitter, sizes and SHA-256 of the other two, and the hash of the
+  environment code that it was packed with;
+- `run.json` and `episodes.jsonl`: as `benchmarks.records` has them, without machine paths.
+
+Hashes protect against damage on the way, not against the sender: whoever forges an episode can
+hash it too. What a bundle is worth comes from `leaderboards.verify`, which plays it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import reason_env
+from benchmarks.records import load_run
+from leaderboards import strict
+from leaderboards.files import EPISODES, MANIFEST, NAMES, RUN, Seen, write_archive
+
+FORMAT = "reason-env-bundle/1"
+ARCHIVE = ".tar.gz"
+# An absolute path: not part of an address (https://host/a/b) nor of a hub id (org/model).
+_PATH = re.compile(r"(?<![\w:/.~-])(?:[A-Za-z]:\\|~/|/)(?:[^\s/\\'\":]+[/\\])+([^\s/\\'\":]*)")
+_SECRETS = re.compile(
+    r"hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}|AKIA[0-9A-Z]{16}"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Submitter:
+    """Who sends a bundle, and what they say of it; shown on the board, believed by nobody.
+
+    Attributes:
+        name: a person or group, at most 80 characters.
+        link: an https address, or empty.
+        notes: how to repeat the run, at most 500 characters.
+    """
+
+    name: str
+    link: str = ""
+    notes: str = ""
+
+    @classmethod
+    def from_json(cls, value: Any) -> Submitter:
+        """Check.
+
+        Raises:
+            Refused: a field that is missing, unknown, too long, or not safe to show.
+        """
+        where = f"{MANIFEST}: submitter"
+        value = strict.fields(value, where, ["name"], ["link", "notes"])
+        return cls(
+            strict.line_of_text(value["name"], f"{where}.name", 80),
+            strict.https_link(value.get("link", ""), f"{where}.link"),
+            strict.line_of_text(value.get("notes", ""), f"{where}.notes", 500, empty=True),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """`manifest.json`.
+
+    Attributes:
+        files: size and hash of each of the other files.
+        environment_code: `code_hash()` where it was packed.
+    """
+
+    submitter: Submitter
+    files: Mapping[str, Seen]
+    environment_code: str
+
+    def to_bytes(self) -> bytes:
+        value = {
+            "format": FORMAT,
+            "submitter": asdict(self.submitter),
+            "files": {name: asdict(seen) for name, seen in self.files.items()},
+            "environment_code": self.environment_code,
+        }
+        return (json.dumps(value, indent=2) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        """Parse and check.
+
+        Raises:
+            Refused: names the rule that is broken.
+        """
+        value = strict.fields(
+            strict.loads(data, MANIFEST),
+            MANIFEST,
+            ["format", "submitter", "files", "environment_code"],
+        )
+        strict.one_of(value["format"], f"{MANIFEST}: format", [FORMAT])
+        files = strict.fields(value["files"], f"{MANIFEST}: files", [RUN, EPISODES])
+        seen = {}
+        for name, raw in files.items():
+            where = f"{MANIFEST}: files.{name}"
+            raw = strict.fields(raw, where, ["bytes", "sha256"])
+            seen[name] = Seen(
+                strict.whole(raw["bytes"], f"{where}.bytes"),
+                strict.digest(raw["sha256"], f"{where}.sha256"),
+            )
+        return cls(
+            Submitter.from_json(value["submitter"]),
+            seen,
+            strict.digest(value["environment_code"], f"{MANIFEST}: environment_code"),
+        )
+
+
+def code_hash() -> str:
+    """SHA-256 over the sources of `reason_env`: names and contents, in order."""
+    root = Path(reason_env.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).as_posix()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def pack(run_folder: str | Path, out: str | Path, submitter: Submitter) -> Path:
+    """Make a bundle of a finished run.
+
+    Args:
+        run_folder: as `reason-bench run` leaves it.
+        out: a new file, if it ends in `.tar.gz`, else a new directory.
+        submitter: who sends it.
+
+    Returns:
+        `out`.
+
+    Raises:
+        FileExistsError: `out` exists; nothing is overwritten.
+        FileNotFoundError: no run there.
+        ValueError: the run is not finished or damaged, it holds what looks like a key or
+            password, or the submitter's fields break a rule (`Refused`).
+    """
+    out = Path(out)
+    if out.exists() or out.is_symlink():
+        raise FileExistsError(f"{out} exists already and is not overwritten; name another output")
+    submitter = Submitter.from_json(asdict(submitter))
+    run = load_run(run_folder)
+    contents = {
+        RUN: _text(_without_paths(run.manifest.to_json())),
+        EPISODES: b"".join(
+            replace(record, error=None if record.error is None else _without_paths(record.error))
+            .to_line()
+            .encode()
+            for record in run.episodes
+        ),
+    }
+    for name, content in contents.items():
+        _no_secrets(name, content)
+    contents = {MANIFEST: _manifest(submitter, contents).to_bytes(), **contents}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.name.endswith(ARCHIVE):
+        write_archive(out, contents)
+    else:
+        out.mkdir()
+        for name in NAMES:
+            (out / name).write_bytes(contents[name])
+    return out
+
+
+def _manifest(submitter: Submitter, contents: Mapping[str, bytes]) -> Manifest:
+    seen = {
+        name: Seen(len(content), hashlib.sha256(content).hexdigest())
+        for name, content in contents.items()
+    }
+    return Manifest(submitter, seen, code_hash())
+
+
+def _text(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _without_paths(value: Any) -> Any:
+    """`value` with every absolute path in its texts cut down to its last name."""
+    if isinstance(value, str):
+        return _PATH.sub(lambda match: match[1] or "...", value)
+    if isinstance(value, Mapping):
+        return {key: _without_paths(item) for key, item in value.items()}
+    if isinstance(value, Iterable):
+        return [_without_paths(item) for item in value]
+    return value
+
+
+def _no_secrets(name: str, content: bytes) -> None:
+    for number, line in enumerate(content.decode().splitlines(), 1):
+        if match := _SECRETS.search(line):
+            raise ValueError(
+                f"{name}, line {number}: {match[0][:8]}... looks like a secret key; "
+                "remove it from the run (and replace the key) before publishing"
+            )

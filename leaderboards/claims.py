@@ -1,0 +1,154 @@
+"""What a bundle's `run.json` claims: read strictly, then compared with what replay gives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from benchmarks import records
+from benchmarks.suite import Resolved, load_suite, resolve, suite_names
+from leaderboards import strict
+from leaderboards.files import RUN
+from leaderboards.strict import Refused
+
+_CONFIG = (
+    "suite",
+    "limit",
+    "suite_hash",
+    "model_digest",
+    "strategy",
+    "options",
+    "agent",
+    "budget_tokens",
+    "seed",
+)
+_COUNTS = ("episodes", "solved", "unfinished", "errors")
+_MOST = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The parts of `run.json` that the board shows or the verifier compares.
+
+    Attributes:
+        problems: the suite it names, resolved here from this repository's own data.
+        player: the model as the submitter calls it, or the agent.
+        model_digest: sha256 of the weights as claimed, or None.
+        strategy: how the model searched; empty for an agent.
+        options: the strategy's settings, as JSON text.
+        budget_tokens: declared for each problem; None: no limit.
+        label: the stage of training, as the submitter calls it.
+        counts: `episodes`, `solved`, `unfinished`, `errors` as claimed.
+        ledger: totals as claimed.
+        oracle: whether the configuration itself says that something read the verifier.
+    """
+
+    problems: Resolved
+    player: str
+    model_digest: str | None
+    strategy: str
+    options: str
+    budget_tokens: int | None
+    label: str
+    counts: Mapping[str, int]
+    ledger: Mapping[str, int]
+    oracle: bool
+
+    @property
+    def suite(self) -> str:
+        """The suite's name and version, and its limit if it has one: what scores may be compared
+        within."""
+        suite = self.problems.suite
+        part = "" if self.problems.limit is None else f", first {self.problems.limit}"
+        return f"{suite.name} v{suite.version}{part}"
+
+
+def read_claim(data: bytes) -> Claim:
+    """Check `run.json`.
+
+    Raises:
+        Refused: names the rule that is broken.
+    """
+    value = strict.fields(
+        strict.loads(data, RUN), RUN, [field.name for field in fields(records.Manifest)]
+    )
+    strict.whole(value["format"], f"{RUN}: format", records.FORMAT, records.FORMAT)
+    if value["status"] != "done":
+        raise Refused("not-done", f"{RUN}: status is {strict.shown(value['status'])}, not 'done'")
+    config = strict.fields(value["config"], f"{RUN}: config", _CONFIG)
+    model, agent, strategy = value["model"], config["agent"], config["strategy"]
+    if (agent is None) == (strategy is None):
+        raise Refused("unknown-value", f"{RUN}: config needs a strategy or an agent, and not both")
+    player = model if agent is None else agent
+    model_digest = config["model_digest"]
+    if model_digest is not None:
+        model_digest = strict.line_of_text(model_digest, f"{RUN}: model_digest", 128)
+    if player is None:
+        player = f"unnamed model {(model_digest or '')[:12]}".strip()
+    options = config["options"]
+    if not isinstance(options, dict):
+        raise Refused("wrong-type", f"{RUN}: options must be an object")
+    budget = config["budget_tokens"]
+    return Claim(
+        problems=_problems(config),
+        player=strict.line_of_text(player, f"{RUN}: model or agent", 200),
+        model_digest=model_digest,
+        strategy=strict.line_of_text(strategy or "", f"{RUN}: strategy", 60, empty=True),
+        options=strict.line_of_text(
+            json.dumps(options, ensure_ascii=False) if options else "",
+            f"{RUN}: options",
+            400,
+            empty=True,
+        ),
+        budget_tokens=None if budget is None else strict.whole(budget, f"{RUN}: budget_tokens", 1),
+        label=strict.line_of_text(value["label"], f"{RUN}: label", 80, empty=True),
+        counts={name: strict.whole(value[name], f"{RUN}: {name}", 0, _MOST) for name in _COUNTS},
+        ledger=_ledger(value["ledger"]),
+        oracle=agent == "expert" or "oracle" in _texts(options),
+    )
+
+
+def _problems(config: Mapping[str, Any]) -> Resolved:
+    """The suite, from our own file of that name; the bundle's copy must agree with it."""
+    given, limit = config["suite"], config["limit"]
+    if not isinstance(given, dict):
+        raise Refused("wrong-type", f"{RUN}: suite must be an object")
+    name = strict.one_of(given.get("name"), f"{RUN}: suite name", suite_names())
+    suite = load_suite(name)
+    # As text: 1 == True == 1.0 in Python, but not in JSON.
+    ours, theirs = (
+        json.dumps({**value, "description": ""}, sort_keys=True)
+        for value in (suite.to_json(), given)
+    )
+    if ours != theirs:
+        raise Refused("wrong-suite", f"{RUN}: the suite differs from {name} v{suite.version} here")
+    if limit is not None:
+        strict.whole(limit, f"{RUN}: limit", 1, _MOST)
+    problems = resolve(suite, limit)
+    if strict.digest(config["suite_hash"], f"{RUN}: suite_hash") != problems.hash:
+        raise Refused(
+            "wrong-suite",
+            f"{RUN}: suite hash {config['suite_hash'][:12]}..., but {name} v{suite.version} "
+            f"resolves to {problems.hash[:12]}... here: other problems, or other environments",
+        )
+    return problems
+
+
+def _ledger(value: Any) -> dict[str, int]:
+    value = strict.fields(value, f"{RUN}: ledger", records.LEDGER)
+    return {key: strict.whole(value[key], f"{RUN}: ledger.{key}") for key in records.LEDGER}
+
+
+def _texts(options: Mapping[str, Any]) -> list[str]:
+    """All texts among the options, also in lists and objects (nesting is limited already)."""
+    found: list[str] = []
+    todo: list[Any] = [*options.values()]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, dict | list):
+            todo.extend(value.values() if isinstance(value, dict) else value)
+    return found

@@ -1,0 +1,217 @@
+"""The files of a bundle, read one after the other without ever unpacking anything.
+
+A bundle is a directory or a `.tar.gz` with exactly three regular files, in this order in an
+archive: `manifest.json`, `run.json`, `episodes.jsonl`. The tar headers are read by hand: plain
+`ustar` has no links to follow, no long names and no extended headers, so that whatever else is
+in there is refused by its header alone.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import stat
+import tarfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from leaderboards.strict import Refused, shown
+
+MANIFEST, RUN, EPISODES = NAMES = ("manifest.json", "run.json", "episodes.jsonl")
+MAX_BYTES = {MANIFEST: 16 * 2**10, RUN: 2**20, EPISODES: 256 * 2**20}
+MAX_LINE = 256 * 2**10
+"""Bytes of one line of episodes.jsonl: an episode of thousands of tokens takes a tenth."""
+_BLOCK = tarfile.BLOCKSIZE
+
+
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a file turned out to be, once read to its end."""
+
+    bytes: int
+    sha256: str
+
+
+class Member:
+    """One file of a bundle: read forward only, counted and hashed on the way."""
+
+    def __init__(self, name: str, stream: Readable, size: int) -> None:
+        if not 0 <= size <= MAX_BYTES[name]:
+            raise Refused("too-big", f"{name}: {size} bytes, at most {MAX_BYTES[name]}")
+        self.name = name
+        self._stream = stream
+        self._size = size
+        self._left = size
+        self._hash = hashlib.sha256()
+        self._buffer = b""
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines, without their newline; the last one has one too."""
+        while self._left or self._buffer:
+            end = self._buffer.find(b"\n")
+            if end < 0 and self._left and len(self._buffer) <= MAX_LINE:
+                self._buffer += self._more()
+            elif not 0 <= end <= MAX_LINE:
+                if len(self._buffer) > MAX_LINE:
+                    raise Refused("long-line", f"{self.name}: a line of over {MAX_LINE} bytes")
+                raise Refused("cut-off", f"{self.name}: the last line has no newline")
+            else:
+                line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
+                yield line
+
+    def whole(self) -> bytes:
+        """All of it; for the small files."""
+        parts = [self._buffer]
+        self._buffer = b""
+        while self._left:
+            parts.append(self._more())
+        return b"".join(parts)
+
+    def finish(self) -> Seen:
+        """Read what is left."""
+        self._buffer = b""
+        while self._left:
+            self._more()
+        return Seen(self._size, self._hash.hexdigest())
+
+    def _more(self) -> bytes:
+        data = self._stream.read(min(self._left, 64 * 2**10))
+        if not data:
+            raise Refused("cut-off", f"{self.name}: {self._left} bytes are missing")
+        self._left -= len(data)
+        self._hash.update(data)
+        return data
+
+
+def members(path: Path) -> Iterator[Member]:
+    """The three files of a bundle, in order; each must be used before the next is asked for.
+
+    Raises:
+        Refused: the bundle has other files than these, or they are not plain files.
+    """
+    try:
+        if path.is_dir():
+            yield from _directory(path)
+        elif path.is_file():
+            if path.stat().st_size > sum(MAX_BYTES.values()):
+                raise Refused("too-big", f"the archive has {path.stat().st_size} bytes")
+            with path.open("rb") as stream:
+                yield from _archive(stream)
+        else:
+            raise Refused("not-a-bundle", f"{shown(str(path))} is neither a directory nor a file")
+    except PermissionError as error:
+        raise Refused("unreadable", f"{shown(error.filename)}: permission denied") from None
+
+
+def _directory(path: Path) -> Iterator[Member]:
+    with os.scandir(path) as entries:
+        # A directory of a million files is listed no further than this.
+        found = {entry.name for entry, _ in zip(entries, range(len(NAMES) + 8))}
+    _exactly(found)
+    for name in NAMES:
+        # Neither follow a link nor wait for the other end of a pipe.
+        try:
+            number = os.open(path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            if isinstance(error, PermissionError):
+                raise
+            raise Refused("not-a-file", f"{name}: a link or device, not a plain file") from None
+        with os.fdopen(number, "rb", buffering=0) as stream:
+            status = os.fstat(number)
+            if not stat.S_ISREG(status.st_mode):
+                raise Refused("not-a-file", f"{name}: not a plain file")
+            member = Member(name, stream, status.st_size)
+            yield member
+            member.finish()
+
+
+def _exactly(found: set[str]) -> None:
+    for name in sorted(found - set(NAMES)):
+        raise Refused("extra-file", f"{shown(name)} does not belong in a bundle")
+    for name in NAMES:
+        if name not in found:
+            raise Refused("missing-file", f"{name} is missing")
+
+
+def _archive(compressed: BinaryIO) -> Iterator[Member]:
+    stream = gzip.GzipFile(fileobj=compressed)
+    try:
+        for name in NAMES:
+            header = _header(stream, name)
+            member = Member(name, stream, header.size)
+            yield member
+            member.finish()
+            _exact(stream, -header.size % _BLOCK, name)
+        # The end: blocks of zeros, of which `tarfile` writes up to 20.
+        rest = stream.read(64 * _BLOCK)
+        if rest.strip(b"\0"):
+            raise _extra(rest[:_BLOCK])
+        if stream.read(1):
+            raise Refused("extra-file", "the archive goes on after its end")
+    except (OSError, EOFError, zlib.error) as error:
+        raise Refused("not-a-bundle", f"not a whole gzip archive: {error}") from None
+
+
+def _header(stream: gzip.GzipFile, name: str) -> tarfile.TarInfo:
+    block = _exact(stream, _BLOCK, name)
+    if not block.strip(b"\0"):
+        raise Refused("missing-file", f"{name} is missing")
+    header = _parse(block)
+    if header.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+        raise Refused(
+            "not-a-file", f"{shown(header.name)}: tar type {header.type!r}, expected a plain file"
+        )
+    if header.name != name:
+        if header.name in NAMES:
+            raise Refused("wrong-order", f"{name} expected here, received {header.name}")
+        raise Refused("extra-file", f"{shown(header.name)} does not belong in a bundle")
+    return header
+
+
+def _extra(block: bytes) -> Refused:
+    header = _parse(block)
+    if header.name in NAMES:
+        return Refused("duplicate-file", f"{header.name} comes twice")
+    return Refused("extra-file", f"{shown(header.name)} does not belong in a bundle")
+
+
+def _parse(block: bytes) -> tarfile.TarInfo:
+    try:
+        return tarfile.TarInfo.frombuf(block, "ascii", "backslashreplace")
+    except tarfile.HeaderError as error:
+        raise Refused("not-a-bundle", f"not a tar header: {error}") from None
+
+
+def _exact(stream: gzip.GzipFile, size: int, name: str) -> bytes:
+    data = stream.read(size)
+    if len(data) != size:
+        raise Refused("cut-off", f"the archive ends before or inside {name}")
+    return data
+
+
+def write_archive(out: Path, contents: Mapping[str, Path | bytes]) -> None:
+    """Write files as a `.tar.gz`, the same bytes for the same contents."""
+    with (
+        out.open("xb") as raw,
+        gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name in NAMES:
+            content = contents[name]
+            header = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                header.size = len(content)
+                archive.addfile(header, io.BytesIO(content))
+            else:
+                header.size = content.stat().st_size
+                with content.open("rb") as stream:
+                    archive.addfile(header, stream)

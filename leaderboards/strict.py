@@ -1,0 +1,189 @@
+"""Reading what a stranger sent: JSON and short texts, with every liberty taken out.
+
+Nothing here trusts its input. All failures are `Refused`, with a code that says which rule was
+broken, so that a caller can report it and a test can check that the right rule fired.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from typing import Any, NoReturn
+
+MAX_DEPTH = 16
+MAX_DIGITS = 19
+_FORBIDDEN = {
+    "Cc": "a control character",
+    "Cf": "an invisible or direction-changing character",
+    "Cs": "a lone surrogate",
+    "Co": "a private-use character",
+    "Cn": "an unassigned character",
+    "Zl": "a line separator",
+    "Zp": "a paragraph separator",
+}
+
+
+class Refused(ValueError):
+    """A bundle breaks a rule.
+
+    Attributes:
+        code: the rule, in a word or two (`forged-score`); stable, for tests and tools.
+        detail: what was found and what was expected, in printable characters only.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """A value as it may appear in a message: quoted, escaped, cut."""
+    # Cut before repr: a string of a megabyte need not be escaped first.
+    text = repr(value[:limit] if isinstance(value, str) else value)
+    return text if len(text) <= limit + 2 else text[:limit] + "..."
+
+
+def loads(data: bytes, where: str) -> Any:
+    """Parse JSON that leaves no room for two readings.
+
+    Refused are: bytes that are not UTF-8, a byte-order mark, a key given twice, NaN and Infinity
+    (also as an overflowing number), integers past 64 bits, nesting deeper than 16.
+    """
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_small,
+        )
+    except UnicodeDecodeError as error:
+        raise Refused("not-utf8", f"{where}: byte {error.start} is not UTF-8") from None
+    except RecursionError:
+        raise Refused("nesting", f"{where}: nested deeper than {MAX_DEPTH}") from None
+    except Refused as error:
+        raise Refused(error.code, f"{where}: {error.detail}") from None
+    except ValueError as error:
+        raise Refused("not-json", f"{where}: {error}") from None
+    if _deeper(value, MAX_DEPTH):
+        raise Refused("nesting", f"{where}: nested deeper than {MAX_DEPTH}")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise Refused("duplicate-key", f"key {shown(twice)} is given twice")
+    return value
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise Refused("not-finite", f"{text} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise Refused("not-finite", f"the number {shown(text)} overflows")
+    return value
+
+
+def _small(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise Refused("huge-number", f"an integer of {len(text)} characters, at most {MAX_DIGITS}")
+    return whole(int(text), "a number", -(2**63))
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    """Whether lists and objects nest deeper than `limit`; by levels, not by recursion."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def fields(
+    value: Any, where: str, required: Collection[str], optional: Collection[str] = ()
+) -> dict[str, Any]:
+    """`value` as an object with exactly these keys."""
+    if not isinstance(value, dict):
+        raise Refused("wrong-type", f"{where}: expected an object, received {shown(value)}")
+    for key in required:
+        if key not in value:
+            raise Refused("missing-field", f"{where}: {key!r} is missing")
+    for key in value:
+        if key not in required and key not in optional:
+            raise Refused("unknown-field", f"{where}: {shown(key)} is not a field of the format")
+    return value
+
+
+def whole(value: Any, where: str, low: int = 0, high: int = 2**63 - 1) -> int:
+    """`value` as an integer in a range; a bool is not a number here."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Refused("wrong-type", f"{where}: expected a whole number, received {shown(value)}")
+    if not low <= value <= high:
+        raise Refused("out-of-range", f"{where}: {value} is outside {low}..{high}")
+    return value
+
+
+def line_of_text(value: Any, where: str, limit: int, empty: bool = False) -> str:
+    """`value` as a short text that is safe to show to people, in a page, sheet or terminal.
+
+    Refused are control, invisible and direction-changing characters, text that Unicode's
+    compatibility form would change (look-alike letters and ligatures), and a beginning that
+    spreadsheets take for a formula. HTML is not refused: the page escapes it.
+    """
+    if not isinstance(value, str):
+        raise Refused("wrong-type", f"{where}: expected a text, received {shown(value)}")
+    if len(value) > limit:
+        raise Refused("too-long", f"{where}: {len(value)} characters, at most {limit}")
+    for place, character in enumerate(value):
+        kind = _FORBIDDEN.get(unicodedata.category(character))
+        if kind:
+            raise Refused(
+                "unsafe-text", f"{where}: {kind} (U+{ord(character):04X}) at position {place}"
+            )
+    if unicodedata.normalize("NFKC", value) != value:
+        raise Refused("unsafe-text", f"{where}: {shown(value)} changes under Unicode's NFKC form")
+    if value.startswith(("=", "+", "-", "@")):
+        raise Refused("unsafe-text", f"{where}: {shown(value)} starts like a spreadsheet formula")
+    if not empty and not value.strip():
+        raise Refused("missing-field", f"{where}: must not be empty")
+    return value
+
+
+def https_link(value: Any, where: str) -> str:
+    """`value` as an https address, or empty."""
+    text = line_of_text(value, where, 300, empty=True)
+    if text and not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?", text):
+        raise Refused("unsafe-link", f"{where}: expected an https:// address, received {text!r}")
+    return text
+
+
+def digest(value: Any, where: str) -> str:
+    """`value` as a SHA-256 in lower-case hex."""
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
+        raise Refused("wrong-type", f"{where}: expected 64 hex digits, received {shown(value)}")
+    return value
+
+
+def one_of(value: Any, where: str, options: Mapping[str, Any] | Collection[str]) -> str:
+    """`value` as one of a few names."""
+    if not isinstance(value, str) or value not in options:
+        raise Refused(
+            "unknown-value", f"{where}: {shown(value)} is not one of {', '.join(options)}"
+        )
+    return value
