@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.metrics import Estimate, Paired, families, pair
+from benchmarks.metrics import Paired, families, pair
 from benchmarks.records import Run
+from benchmarks.tables import cell, interval, p_value, points, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,34 +51,23 @@ def _warnings(first: Run, second: Run) -> list[str]:
 
 def markdown(comparison: Comparison) -> str:
     """A table with a row for the whole and, if there are several, for each family."""
-    rows = [
-        f"**{comparison.second.name}** against **{comparison.first.name}**, same problems:",
-        "",
-        "| | problems | difference (points) | 95 % interval | gained | lost | McNemar p |",
-        "|---|--:|--:|:-:|--:|--:|--:|",
-        *(
-            f"| {name} | {p.episodes} | {points(p.difference.value)} | {interval(p.difference)} "
-            f"| {p.gained} | {p.lost} | {p_value(p.p)} |"
-            for name, p in [("all", comparison.overall), *comparison.families.items()]
-        ),
-        *(
-            ["", *(f"Note: {warning}." for warning in comparison.warnings)]
-            * bool(comparison.warnings)
-        ),
+    named = [("all", comparison.overall), *comparison.families.items()]
+    notes = [f"\nNote: {warning}.\n" for warning in comparison.warnings]
+    names = f"**{cell(comparison.second.name)}** against **{cell(comparison.first.name)}**"
+    rows = ([name, *paired_cells(paired)] for name, paired in named)
+    return f"{names}, same problems:\n\n{table(['', *PAIRED], rows)}{''.join(notes)}"
+
+
+PAIRED = ("problems", "difference (points)", "95 % interval", "gained", "lost", "McNemar p")
+
+
+def paired_cells(paired: Paired) -> list[str]:
+    """A row under the header `PAIRED`."""
+    return [
+        str(paired.episodes),
+        points(paired.difference.value),
+        interval(paired.difference),
+        str(paired.gained),
+        str(paired.lost),
+        p_value(paired.p),
     ]
-    return "\n".join(rows) + "\n"
-
-
-def points(value: float) -> str:
-    """A difference of accuracies in percentage points, signed."""
-    return f"{100 * value:+.1f}"
-
-
-def interval(estimate: Estimate) -> str:
-    """The interval of a difference, in percentage points."""
-    return f"{points(estimate.low)} to {points(estimate.high)}"
-
-
-def p_value(p: float) -> str:
-    """Three decimals, or that it is below them."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -205,11 +205,15 @@ class Run:
 
     @property
     def strategy(self) -> str:
-        """How it was played: strategy with its options, or agent."""
+        """How it was played: agent, or strategy with what is not as the suite has it."""
         config = self.manifest.config
-        options = ", ".join(f"{key}={value}" for key, value in config["options"].items())
+        settings = [f"{key}={value}" for key, value in config["options"].items()]
+        if config["strategy"] and config["budget_tokens"] != config["suite"]["budget_tokens"]:
+            settings.append(f"budget={config['budget_tokens']}")
+        if config["seed"]:
+            settings.append(f"seed={config['seed']}")
         name = str(config["strategy"] or config["agent"])
-        return f"{name} ({options})" if options else name
+        return f"{name} ({', '.join(settings)})" if settings else name
 
     @property
     def division(self) -> str:

@@ -1,0 +1,186 @@
+"""Commands of `reason-bench`. Needs typer and rich (extra `bench`)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agents.agent import AGENTS
+from benchmarks.compare import PAIRED, compare, paired_cells
+from benchmarks.metrics import families, summarise
+from benchmarks.records import Run, load_run
+from benchmarks.suite import load_suite, resolve, suite_names
+from benchmarks.tables import percent
+
+app = typer.Typer(
+    name="reason-bench",
+    help="Score language models and agents on reasoning environments.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Argument(help="Name (see `list`) or path of a JSON file.")],
+    out: Annotated[Path, typer.Option(help="Run folder; the same command resumes it.")],
+    model: Annotated[str | None, typer.Option(help="Folder of a saved model, or a hub id.")] = None,
+    strategy: Annotated[str, typer.Option(help="How the model searches.")] = "greedy",
+    option: Annotated[
+        list[str] | None, typer.Option(help="A setting of the strategy: simulations=32.")
+    ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(help="In place of a model: random, expert, or package.module:make."),
+    ] = None,
+    budget_tokens: Annotated[
+        int | None, typer.Option(help="Generated tokens per problem. [default: the suite's]")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many episodes of each entry of the suite.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all sampling; problems do not depend on it.")] = 0,
+    label: Annotated[str, typer.Option(help="The stage's name in reports.")] = "",
+    chunk: Annotated[
+        int, typer.Option(help="Problems searched at once; changes only the speed.")
+    ] = 64,
+) -> None:
+    """Play a suite and record every action; killed, it goes on where it stopped."""
+    from benchmarks.runner import run_suite
+
+    finished = run_suite(
+        suite,
+        out,
+        model=model,
+        strategy=strategy,
+        options=parse_options(option or []),
+        agent=agent,
+        budget_tokens=budget_tokens,
+        limit=limit,
+        seed=seed,
+        label=label,
+        chunk=chunk,
+    )
+    _show_run(finished)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, in the order of their stages.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.md and its pictures.")],
+    curve: Annotated[
+        list[str] | None,
+        typer.Option(help="A training run to draw: NAME=FOLDER, with its metrics.jsonl."),
+    ] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="A metric to draw. [default: the first six]")
+    ] = None,
+    title: Annotated[str, typer.Option(help="The report's heading.")] = "Report",
+) -> None:
+    """Tables and pictures of several runs."""
+    from benchmarks.report import write_report
+
+    curves = dict(_assignment(text, "--curve NAME=FOLDER") for text in curve or [])
+    path = write_report(runs, out, curves=curves, keys=key, title=title)
+    typer.echo(f"Report: {path}")
+
+
+@app.command(name="compare")
+def compare_runs(
+    first: Annotated[Path, typer.Argument(help="Run folder to compare with.")],
+    second: Annotated[Path, typer.Argument(help="Run folder to judge.")],
+) -> None:
+    """Is the second run better than the first, on the same problems?"""
+    comparison = compare(load_run(first), load_run(second))
+    named = [("all", comparison.overall), *comparison.families.items()]
+    title = f"{comparison.second.name} against {comparison.first.name}"
+    _print(_table(title, ["", *PAIRED], [[name, *paired_cells(p)] for name, p in named]))
+    for warning in comparison.warnings:
+        Console().print(Text(f"Note: {warning}", style="yellow"))
+
+
+@app.command(name="list")
+def list_all() -> None:
+    """Suites with their episodes and hash, strategies and agents."""
+    from agents.search import strategy_names
+
+    rows = []
+    for name in suite_names():
+        suite = load_suite(name)
+        resolved = resolve(suite)
+        rows.append([name, str(suite.version), str(len(resolved.items)), resolved.hash])
+        rows.append(["", "", "", suite.description])
+    _print(_table("Suites", ["name", "version", "episodes", "hash"], rows))
+    typer.echo(f"Strategies: {', '.join(strategy_names())}")
+    typer.echo(f"Agents: {', '.join(AGENTS)}, or package.module:make")
+
+
+def parse_options(texts: list[str]) -> dict[str, Any]:
+    """`["simulations=32"]` -> `{"simulations": 32}`; values are JSON, else text.
+
+    Raises:
+        ValueError: no `=`, or a name given twice.
+    """
+    options: dict[str, Any] = {}
+    for text in texts:
+        name, value = _assignment(text, "--option NAME=VALUE")
+        if name in options:
+            raise ValueError(f"--option {name} is given twice")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
+
+
+def _assignment(text: str, form: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise ValueError(f"Expected {form}, received {text!r}")
+    return name, value
+
+
+def _show_run(finished: Run) -> None:
+    """The outcome, and where it lies."""
+    groups = families(finished.episodes)
+    parts = [*groups.items()] if len(groups) > 1 else []
+    rows = []
+    for name, episodes in [("all", finished.episodes), *parts]:
+        s = summarise(episodes)
+        rows.append(
+            [
+                name,
+                f"{s.solved} of {s.episodes}",
+                percent(s.accuracy),
+                str(s.unfinished),
+                str(s.errors),
+                f"{s.tokens:.1f}",
+            ]
+        )
+    header = ["", "solved", "accuracy [95 %]", "unfinished", "errors", "tokens per problem"]
+    _print(_table(f"{finished.name} ({finished.division})", header, rows))
+    errors = [episode for episode in finished.episodes if episode.error]
+    for episode in errors[:3]:
+        message = f"episode {episode.index}: {episode.error}"
+        Console(stderr=True, soft_wrap=True).print(Text(message, style="yellow"))
+    typer.echo(f"Run: {finished.folder}")
+
+
+def _table(title: str, header: list[str], rows: list[list[str]]) -> Table:
+    table = Table(title=Text(title), title_justify="left")
+    for number, name in enumerate(header):
+        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _print(table: Table) -> None:
+    Console().print(table)
