@@ -30,3 +30,4 @@ __all__ = [
 
 register("Countdown", "reason_env.tasks.countdown:Countdown")
 register("Arithmetic", "reason_env.tasks.arithmetic:Arithmetic")
+register("LinearEquation", "reason_env.tasks.linear_equation:LinearEquation")
