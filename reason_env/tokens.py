@@ -16,6 +16,8 @@ from reason_env.problem import Kind, Verdict
 from reason_env.rewards import RewardTerms
 from reason_env.tokenizer import CHARSET, EOS, PAD
 
+PROMPT_TOKENS = {"compact": 256, "verbose": 1024}
+"""Room for the prompt in a context, its newline included; `check_task` holds families to it."""
 GIVE_UP = "answer:"
 """The line that an agent which stops writing has in effect written: an empty answer."""
 
@@ -32,7 +34,7 @@ class TokenEnv(ReasonEnv):
 
     def _make_spaces(self) -> None:
         size = len(self.tokenizer)
-        prompt_room = 256 if self.prompt_style == "compact" else 1024
+        prompt_room = PROMPT_TOKENS[self.prompt_style]
         feedback_room = 64 * self.max_steps if self._gives_feedback() else 0
         self.context = prompt_room + self.max_tokens + feedback_room
         self.action_space = spaces.Discrete(size)
@@ -143,6 +145,8 @@ class EpisodeEnv(ReasonEnv):
         """
         if not isinstance(action, str):
             raise TypeError(f"An episode action is a string, received {type(action).__name__}")
-        written = lines.normalise(action).removesuffix("\n").split("\n")
+        text = lines.normalise(action)
+        # No text is no line, not an empty one.
+        written = text.removesuffix("\n").split("\n") if text else []
         counted = [(line, self._tokens(line)) for line in written]
         return self._result(self._write_lines([*counted, (GIVE_UP, 0)]))
