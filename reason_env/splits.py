@@ -7,6 +7,7 @@ seed can ever yield a test problem.
 from __future__ import annotations
 
 import hashlib
+import json
 
 import numpy as np
 
@@ -54,12 +55,9 @@ def stream_seed(*key: int | str) -> int:
 
     Never add an index to a seed: seed 1 item 1 would be seed 2 item 0.
     """
-    words = [
-        part
-        if isinstance(part, int)
-        else int.from_bytes(hashlib.sha256(part.encode()).digest()[:8], "big")
-        for part in key
-    ]
-    state = np.random.SeedSequence(words).generate_state(1, np.uint64)
+    # Hashed as a whole: SeedSequence by itself takes [1] and [1, 0] for the same.
+    text = json.dumps([part if isinstance(part, str) else int(part) for part in key])
+    entropy = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
+    state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
     # Gymnasium and JSON readers take signed 63-bit seeds.
     return int(state[0]) >> 1

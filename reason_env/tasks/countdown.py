@@ -33,7 +33,7 @@ Numbers = tuple[Number, ...]
 
 # (how many numbers, largest number, range of targets) of each level
 _LEVELS = {
-    1: (3, 20, (10, 99)),
+    1: (3, 50, (10, 99)),
     2: (3, 99, (10, 999)),
     3: (4, 20, (10, 99)),
     4: (4, 99, (100, 999)),
