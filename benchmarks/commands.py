@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -154,18 +155,14 @@ def _show_run(finished: Run) -> None:
     rows = []
     for name, episodes in [("all", finished.episodes), *parts]:
         s = summarise(episodes)
-        rows.append(
-            [
-                name,
-                f"{s.solved} of {s.episodes}",
-                percent(s.accuracy),
-                str(s.unfinished),
-                str(s.errors),
-                f"{s.tokens:.1f}",
-            ]
-        )
-    header = ["", "solved", "accuracy [95 %]", "unfinished", "errors", "tokens per problem"]
+        rows.append([name, f"{s.solved}/{s.episodes}", percent(s.accuracy), f"{s.tokens:.1f}"])
+    header = ["", "solved", "accuracy [95 %]", "tokens each"]
     _print(_table(f"{finished.name} ({finished.division})", header, rows))
+    manifest = finished.manifest
+    if manifest.unfinished or manifest.errors:
+        typer.echo(
+            f"Counted as not solved: {manifest.unfinished} unfinished, {manifest.errors} errors"
+        )
     errors = [episode for episode in finished.episodes if episode.error]
     for episode in errors[:3]:
         message = f"episode {episode.index}: {episode.error}"
@@ -174,7 +171,7 @@ def _show_run(finished: Run) -> None:
 
 
 def _table(title: str, header: list[str], rows: list[list[str]]) -> Table:
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD)
     for number, name in enumerate(header):
         table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:

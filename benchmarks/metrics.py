@@ -98,7 +98,8 @@ def wilson(solved: int, episodes: int) -> Estimate:
     middle = (rate + z2 / (2 * episodes)) / (1 + z2 / episodes)
     spread = rate * (1 - rate) / episodes + z2 / (4 * episodes**2)
     half = _Z / (1 + z2 / episodes) * sqrt(spread)
-    return Estimate(rate, max(0.0, middle - half), min(1.0, middle + half))
+    # Rounding may take a bound past the rate itself, at 0 and 1 in particular.
+    return Estimate(rate, max(0.0, min(rate, middle - half)), min(1.0, max(rate, middle + half)))
 
 
 def mcnemar(gained: int, lost: int) -> float:

@@ -136,12 +136,12 @@ def _pairs(pairs: Iterable[tuple[Run, Run]]) -> str:
     rows, notes = [], []
     for first, second in pairs:
         comparison = compare(first, second)
-        mark = "*" * len(comparison.warnings)
+        mark = " [unequal]" if comparison.warnings else ""
         rows.append([first.name, second.name + mark, *paired_cells(comparison.overall)])
         notes += [f"{second.name} against {first.name}: {w}." for w in comparison.warnings]
     listed = "".join(f"\n- {cell(note)}" for note in notes)
     return table(["from", "to", *PAIRED], rows, left=2) + (
-        f"\n\\* Unequal:\n{listed}\n" * bool(notes)
+        f"\nUnequal:\n{listed}\n" if notes else ""
     )
 
 

@@ -128,7 +128,7 @@ def execute(
 ) -> Run:
     """Play the problems that the run folder does not have yet (see `run_suite`)."""
     started = time.monotonic()
-    manifest = _claim(out, manifest)
+    manifest = _claim(out, Manifest.from_json(json.loads(json.dumps(manifest.to_json()))))
     with (out / EPISODES).open("ab") as journal:
         _lock(journal, out)
         done, size = read_episodes(out / EPISODES)
@@ -225,7 +225,7 @@ def _claim(out: Path, manifest: Manifest) -> Manifest:
         write_manifest(out, manifest)
         return manifest
     old = load_run(out, complete=False).manifest
-    wanted = json.loads(json.dumps(manifest.config))
+    wanted = manifest.config
     different = [key for key in wanted if old.config.get(key) != wanted[key]]
     if different:
         raise ValueError(
@@ -234,9 +234,8 @@ def _claim(out: Path, manifest: Manifest) -> Manifest:
             f"{wanted[different[0]]!r:.60} here); choose a new folder with --out"
         )
     under = old.resumed_under
-    environment = json.loads(json.dumps(manifest.environment))
-    if old.status != "done" and environment not in (old.environment, *under):
-        under = (*under, environment)
+    if old.status != "done" and manifest.environment not in (old.environment, *under):
+        under = (*under, manifest.environment)
     return replace(old, resumed_under=under)
 
 

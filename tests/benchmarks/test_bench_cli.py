@@ -1,0 +1,107 @@
+"""reason-bench: help, results, and mistakes in one line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import cli
+from benchmarks.commands import parse_options
+
+
+@pytest.fixture
+def bench(monkeypatch, capsys):
+    """Runs the command line; gives exit code, output and errors."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["reason-bench", *map(str, arguments)])
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        monkeypatch.setenv("COLUMNS", "200")
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_run_compare_and_report(bench, tmp_path):
+    common = ["run", "smoke", "--limit", 4]
+    code, out, _ = bench(*common, "--agent", "random", "--out", tmp_path / "a", "--label", "floor")
+    assert code == 0
+    assert "floor / random (oracle)" in out
+    code, out, _ = bench(*common, "--agent", "expert", "--out", tmp_path / "b", "--label", "top")
+    assert (code, "4/4" in out) == (0, True)
+    code, out, _ = bench("compare", tmp_path / "a", tmp_path / "b")
+    assert (code, "top / expert against floor / random" in out) == (0, True)
+    code, out, _ = bench("report", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "report")
+    assert code == 0
+    assert (tmp_path / "report/report.md").is_file()
+    assert str(tmp_path / "report") in out.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "smok", "--agent", "random"], "Did you mean 'smoke'?"),
+        (["run", "none.json", "--agent", "random"], "No suite file at none.json"),
+        (["run", "smoke"], "needs a model or an agent"),
+        (["run", "smoke", "--agent", "rndom"], "Did you mean 'random'?"),
+        (["run", "smoke", "--agent", "random", "--option", "n"], "Expected --option NAME=VALUE"),
+    ],
+)
+def test_mistakes_are_one_line(bench, tmp_path, arguments, message):
+    code, out, err = bench(*arguments, "--out", tmp_path / "run")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_debug_keeps_the_traceback(bench, monkeypatch, tmp_path):
+    monkeypatch.setenv("REASON_DEBUG", "1")
+    with pytest.raises(ValueError, match="Unknown suite"):
+        bench("run", "smok", "--agent", "random", "--out", tmp_path / "run")
+
+
+def test_a_file_in_place_of_a_folder(bench, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = bench("run", "smoke", "--agent", "random", "--out", tmp_path / "file")
+    assert (code, "error: " in err, "file" in err) == (2, True, True)
+
+
+def test_help_names_every_command(bench):
+    code, out, _ = bench("--help")
+    assert code == 0
+    for command in ("run", "report", "compare", "list"):
+        assert command in out
+
+
+def test_a_missing_extra_is_named(bench, monkeypatch):
+    monkeypatch.setitem(sys.modules, "typer", None)
+    code, _, err = bench("list")
+    assert code == 2
+    assert err.startswith("error: 'typer' is not installed; it comes with the extra 'bench'")
+
+
+def test_options():
+    assert parse_options(["n=8", "c=1.5", "root=gumbel", "flag=true"]) == {
+        "n": 8,
+        "c": 1.5,
+        "root": "gumbel",
+        "flag": True,
+    }
+    for bad in (["n"], ["=1"], ["n="]):
+        with pytest.raises(ValueError, match="NAME=VALUE"):
+            parse_options(bad)
+    with pytest.raises(ValueError, match="given twice"):
+        parse_options(["n=1", "n=2"])
+
+
+def test_help_needs_no_torch():
+    code = "import sys, benchmarks.commands; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,137 @@
+"""Suites: shape, distinct problems, and hashes that may never change."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.suite import Entry, Suite, load_suite, make_env, resolve, suite_names
+from reason_env.splits import split_of
+
+# A changed hash means that a published suite asks something else now: make a new version of it
+# instead. For one that is not published yet, copy what `reason-bench list` prints.
+PINNED = {
+    "smoke": "",
+    "core-v1": "",
+}
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_published_suites_never_change(name):
+    assert resolve(load_suite(name)).hash == PINNED[name]
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_problems_are_distinct_and_of_their_split(name):
+    resolved = resolve(load_suite(name), limit=20)
+    contents = set()
+    for item in resolved.items:
+        env = make_env(item.env, item.kwargs)
+        env.reset(seed=item.seed)
+        problem = env.episode.problem
+        contents.add((env.task.name, env.task.canonical(problem)))
+        assert split_of(env.task, problem) == item.kwargs["split"] == "test"
+    assert len(contents) == len(resolved.items)
+    assert [item.index for item in resolved.items] == list(range(len(resolved.items)))
+
+
+def suite(**changes):
+    value = {
+        "name": "mine",
+        "version": 1,
+        "seed": 0,
+        "entries": [{"env": "reason_env/Countdown-v0", "kwargs": {"level": 1}, "episodes": 5}],
+    }
+    return {**value, **changes}
+
+
+def test_equal_twice_and_different_for_anything_that_matters():
+    base = resolve(Suite.from_json(suite()))
+    assert resolve(Suite.from_json(suite())).hash == base.hash
+    assert resolve(Suite.from_json(suite(description="other words"))).hash == base.hash
+    entry = {"env": "reason_env/Countdown-v0", "kwargs": {"level": 1}, "episodes": 5}
+    for changed in (
+        suite(seed=1),
+        suite(version=2),
+        suite(budget_tokens=7),
+        suite(entries=[{**entry, "kwargs": {"level": 1, "max_steps": 5}}]),
+        suite(entries=[{**entry, "kwargs": {"level": 1, "prompt": "verbose"}}]),
+        suite(entries=[{**entry, "episodes": 6}]),
+    ):
+        assert resolve(Suite.from_json(changed)).hash != base.hash
+    assert resolve(Suite.from_json(suite()), limit=2).hash != base.hash
+
+
+def test_an_entry_does_not_move_the_others():
+    first = suite()["entries"][0]
+    second = {"env": "reason_env/Countdown-v0", "kwargs": {"level": 3}, "episodes": 3}
+    alone = resolve(Suite.from_json(suite(entries=[first])))
+    both = resolve(Suite.from_json(suite(entries=[second, first])))
+    assert [i.seed for i in alone.items] == [i.seed for i in both.items[3:]]
+
+
+def test_limit_takes_from_every_entry():
+    entry = suite()["entries"][0]
+    value = suite(entries=[entry, {**entry, "kwargs": {"level": 2}}])
+    limited = resolve(Suite.from_json(value), limit=2)
+    assert [item.kwargs["level"] for item in limited.items] == [1, 1, 2, 2]
+
+
+def test_too_many_episodes_are_refused(monkeypatch):
+    from reason_env.tasks.countdown import Countdown
+
+    only = make_env("reason_env/Countdown-v0", {})
+    only.reset(seed=0)
+    problem = only.episode.problem
+    monkeypatch.setattr(Countdown, "generate", lambda self, rng, level: problem)
+    with pytest.raises(ValueError, match="4 of 5 episodes missing; ask for fewer"):
+        resolve(Suite.from_json(suite()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sed": 0}, "Did you mean 'seed'"),
+        ({"seed": True}, "'seed' cannot be True"),
+        ({"seed": -1}, "0 or more"),
+        ({"version": "1"}, "'version' cannot be '1'"),
+        ({"budget_tokens": 0}, "1 or more"),
+        ({"entries": []}, "not be empty"),
+        ({"entries": [3]}, "expected an object"),
+        ({"entries": [{"env": "x"}]}, "'episodes' is missing"),
+        ({"entries": [{"env": "x", "episodes": 0}]}, "1 or more"),
+    ],
+)
+def test_bad_suites_are_refused_by_name(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Suite.from_json(suite(**changes))
+
+
+@pytest.mark.parametrize(
+    ("env", "kwargs", "message"),
+    [
+        ("reason_env/Coutdown-v0", {}, "Countdown"),
+        ("reason_env/Countdown-Token-v0", {}, "step granularity"),
+        ("reason_env/Countdown-Episode-v0", {}, "step granularity"),
+        ("reason_env/Countdown-v0", {"levl": 1}, "Did you mean 'level'"),
+        ("reason_env/Countdown-v0", {"level": 99}, "Unknown level"),
+        ("reason_env/Countdown-v0", {"task": "Arithmetic"}, "Unknown keyword"),
+    ],
+)
+def test_bad_entries_are_refused_by_name(env, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        resolve(Suite("x", 1, 0, (Entry(env, kwargs, 1),)))
+
+
+def test_suites_from_names_and_files(tmp_path: Path):
+    with pytest.raises(ValueError, match="Did you mean 'smoke'"):
+        load_suite("smok")
+    with pytest.raises(FileNotFoundError, match="No suite file"):
+        load_suite(tmp_path / "none.json")
+    path = tmp_path / "mine.json"
+    path.write_text("{")
+    with pytest.raises(ValueError, match=r"mine\.json"):
+        load_suite(path)
+    path.write_text(json.dumps(suite()))
+    loaded = load_suite(str(path))
+    assert loaded == Suite.from_json(suite()) == Suite.from_json(loaded.to_json())
