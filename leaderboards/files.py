@@ -84,7 +84,10 @@ class Member:
         return Seen(self._size, self._hash.hexdigest())
 
     def _more(self) -> bytes:
-        data = self._stream.read(min(self._left, 64 * 2**10))
+        try:
+            data = self._stream.read(min(self._left, 64 * 2**10))
+        except (OSError, EOFError, zlib.error) as error:
+            raise Refused("cut-off", f"{self.name}: cannot be read on: {error}") from None
         if not data:
             raise Refused("cut-off", f"{self.name}: {self._left} bytes are missing")
         self._left -= len(data)
@@ -118,20 +121,24 @@ def _directory(path: Path) -> Iterator[Member]:
         found = {entry.name for entry, _ in zip(entries, range(len(NAMES) + 8))}
     _exactly(found)
     for name in NAMES:
-        # Neither follow a link nor wait for the other end of a pipe.
-        try:
-            number = os.open(path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError as error:
-            if isinstance(error, PermissionError):
-                raise
-            raise Refused("not-a-file", f"{name}: a link or device, not a plain file") from None
-        with os.fdopen(number, "rb", buffering=0) as stream:
-            status = os.fstat(number)
-            if not stat.S_ISREG(status.st_mode):
-                raise Refused("not-a-file", f"{name}: not a plain file")
-            member = Member(name, stream, status.st_size)
+        with _open(path / name) as stream:
+            member = Member(name, stream, os.fstat(stream.fileno()).st_size)
             yield member
             member.finish()
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a plain file; neither follow a link nor wait for the other end of a pipe."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except PermissionError:
+        raise
+    except OSError:
+        raise Refused("not-a-file", f"{path.name}: a link or device, not a plain file") from None
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise Refused("not-a-file", f"{path.name}: not a plain file")
+    return os.fdopen(number, "rb")
 
 
 def _exactly(found: set[str]) -> None:
@@ -153,9 +160,9 @@ def _archive(compressed: BinaryIO) -> Iterator[Member]:
             _exact(stream, -header.size % _BLOCK, name)
         # The end: blocks of zeros, of which `tarfile` writes up to 20.
         rest = stream.read(64 * _BLOCK)
-        if rest.strip(b"\0"):
+        if rest[:_BLOCK].strip(b"\0"):
             raise _extra(rest[:_BLOCK])
-        if stream.read(1):
+        if rest.strip(b"\0") or stream.read(1):
             raise Refused("extra-file", "the archive goes on after its end")
     except (OSError, EOFError, zlib.error) as error:
         raise Refused("not-a-bundle", f"not a whole gzip archive: {error}") from None

@@ -101,18 +101,16 @@ def _small(text: str) -> int:
 
 
 def _deeper(value: Any, limit: int) -> bool:
-    """Whether lists and objects nest deeper than `limit`; by levels, not by recursion."""
-    level = [value]
-    for _ in range(limit + 1):
+    """Whether lists and objects nest deeper than `limit`; level by level, without recursion."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(limit):
         level = [
             child
             for parent in level
-            if isinstance(parent, dict | list)
             for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
         ]
-        if not level:
-            return False
-    return True
+    return bool(level)
 
 
 def fields(

@@ -130,7 +130,12 @@ def verify(path: str | Path) -> Result:
 
     Returns:
         The result; a bad bundle never raises.
+
+    Raises:
+        FileNotFoundError: there is nothing at `path`.
     """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"No bundle at {path}")
     log = _Log()
     try:
         return _verify(Path(path), log)
