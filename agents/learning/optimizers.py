@@ -1,0 +1,84 @@
+"""Optimizers and the learning-rate schedule that all trainers share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+from agents.models.hf import HFModel
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerConfig:
+    """Muon for the matrices of the blocks, AdamW for the rest; or AdamW for all."""
+
+    lr: float = field(default=2e-3, metadata={"help": "peak learning rate"})
+    muon: bool = field(default=True, metadata={"help": "Muon for the blocks' matrices"})
+    warmup: int = field(default=50, metadata={"help": "steps of linear warm-up"})
+    final: float = field(default=0.05, metadata={"help": "share of the peak rate at the end"})
+    decay_from: float = field(default=0.3, metadata={"help": "when linear decay sets in, 0 to 1"})
+    weight_decay: float = field(default=0.01, metadata={"help": "of the matrices"})
+    clip: float = field(default=1.0, metadata={"help": "largest norm of the gradient"})
+
+
+class Optimizer:
+    """One step of all parameters, with schedule and gradient clipping."""
+
+    def __init__(self, model: HFModel, config: OptimizerConfig, steps: int) -> None:
+        self.config = config
+        self.steps = steps
+        self.parameters = model.parameters()
+        blocks = list(model.network.model.layers.parameters())
+        matrices = [p for p in blocks if p.ndim == 2]
+        inside = {id(p) for p in matrices}
+        rest = [p for p in self.parameters if id(p) not in inside]
+        self.parts: list[torch.optim.Optimizer] = []
+        if config.muon:
+            # Rates scaled to AdamW's update size ("Muon is scalable for LLM training",
+            # arXiv 2502.16982), so that one rate serves both.
+            self.parts.append(
+                torch.optim.Muon(
+                    matrices,
+                    lr=config.lr,
+                    weight_decay=config.weight_decay,
+                    adjust_lr_fn="match_rms_adamw",
+                )
+            )
+            groups = [{"params": rest, "weight_decay": 0.0}]
+        else:
+            groups = [
+                {"params": matrices, "weight_decay": config.weight_decay},
+                {"params": rest, "weight_decay": 0.0},
+            ]
+        self.parts.append(
+            torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98), eps=1e-8, fused=True)
+        )
+
+    def rate(self, step: int) -> float:
+        """Learning rate of step 0, 1, ...: linear warm-up, plateau, linear decay."""
+        c = self.config
+        warm = min(1.0, (step + 1) / max(1, c.warmup))
+        gone = (step / max(1, self.steps) - c.decay_from) / max(1e-9, 1 - c.decay_from)
+        return c.lr * warm * (1 - (1 - c.final) * min(1.0, max(0.0, gone)))
+
+    def step(self, step: int) -> float:
+        """Apply and clear the gradients.
+
+        Returns:
+            The gradient's norm before clipping.
+        """
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = self.rate(step)
+            part.step()
+            part.zero_grad(set_to_none=True)
+        return float(norm)
+
+    def state_dict(self) -> list[dict[str, object]]:
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, states: list[dict[str, object]]) -> None:
+        for part, state in zip(self.parts, states):
+            part.load_state_dict(state)

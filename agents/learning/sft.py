@@ -1,0 +1,103 @@
+"""Supervised fine-tuning: clone demonstrations (policy initialisation).
+
+Every step draws fresh problems and fresh demonstrations of them; only the agent's own tokens are
+trained on, never the prompt or what the environment writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from agents.learning.demonstrations import demonstrate
+from agents.learning.forward import action_logits, token_logprobs
+from agents.learning.optimizers import Optimizer, OptimizerConfig
+from agents.learning.run import train
+from agents.learning.specs import EnvSpec
+from agents.learning.trajectory import Batch, collate
+from agents.models.hf import HFModel
+from reason_env.splits import stream_seed
+
+
+@dataclass(frozen=True, slots=True)
+class SFTConfig:
+    """What `reason-train sft` takes."""
+
+    envs: tuple[EnvSpec, ...] = field(metadata={"help": "environments, in equal shares"})
+    expert_share: float = field(default=0.5, metadata={"help": "share of expert lines, 0 to 1"})
+    steps: int = field(default=1000, metadata={"help": "updates"})
+    batch: int = field(default=128, metadata={"help": "episodes per update"})
+    first_batch: int = field(default=0, metadata={"help": "number of the first batch drawn"})
+    seed: int = field(default=0, metadata={"help": "of problems and demonstrations"})
+    workers: int = field(default=1, metadata={"help": "processes that make demonstrations"})
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+
+class _Batches(Dataset[Batch]):
+    """Batch number k, the same whenever and wherever it is made."""
+
+    def __init__(self, config: SFTConfig) -> None:
+        self.config = config
+        self.envs = [spec.make(split="train") for spec in config.envs]
+
+    def __len__(self) -> int:
+        return self.config.steps
+
+    def __getitem__(self, number: int) -> Batch:
+        seed = stream_seed("sft", self.config.seed, self.config.first_batch + number)
+        rng = np.random.default_rng(seed)
+        for env in self.envs:
+            env.reset(seed=int(rng.integers(2**62)))
+        return collate(
+            [
+                demonstrate(self.envs[row % len(self.envs)], rng, self.config.expert_share)
+                for row in range(self.config.batch)
+            ]
+        )
+
+
+def sft(model: HFModel, config: SFTConfig, folder: Path) -> HFModel:
+    """Clone demonstrations into `model`, in place; writes the run to `folder`.
+
+    Raises:
+        ValueError: an expert share outside 0..1.
+        FileExistsError: the folder holds another run.
+    """
+    if not 0 <= config.expert_share <= 1:
+        raise ValueError(f"expert_share must be in 0..1, received {config.expert_share}")
+    optimizer = Optimizer(model, config.optimizer, config.steps)
+    batches: Iterator[Batch] | None = None
+
+    def step(number: int) -> dict[str, float]:
+        nonlocal batches
+        if batches is None:
+            batches = _batches_from(config, number)
+        batch = next(batches)
+        logits, _ = action_logits(model, batch)
+        loss = -token_logprobs(logits, batch).mean()
+        loss.backward()
+        norm = optimizer.step(number)
+        return {"loss": loss.item(), "gradient_norm": norm, "rate": optimizer.rate(number)}
+
+    model.network.train()
+    train(folder, "sft", config, model, optimizer, config.steps, step)
+    model.network.eval()
+    return model
+
+
+def _batches_from(config: SFTConfig, start: int) -> Iterator[Batch]:
+    loader: DataLoader[Batch] = DataLoader(
+        _Batches(config),
+        batch_size=None,
+        sampler=range(start, config.steps),
+        num_workers=config.workers,
+        prefetch_factor=4 if config.workers else None,
+        # Its generator would otherwise be seeded from torch's global stream.
+        generator=torch.Generator().manual_seed(0),
+    )
+    return iter(loader)

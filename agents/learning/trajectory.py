@@ -1,0 +1,119 @@
+"""Trajectories of episodes as tokens, and batches of them as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from reason_env.env import ReasonEnv
+from reason_env.tokenizer import BOS, EOS, PAD
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """One episode as a language model sees it.
+
+    Attributes:
+        tokens: `<bos>`, prompt, agent's lines and the environment's feedback, T ids.
+        actions: whether the agent wrote the token; only those are ever trained on, T flags.
+        rewards: of each token; a line's reward is on the token that ends it, T numbers.
+        terminated: whether the episode ended by its own rules (else its budget was spent).
+        solved: whether the goal was reached.
+    """
+
+    tokens: tuple[int, ...]
+    actions: tuple[bool, ...]
+    rewards: tuple[float, ...]
+    terminated: bool
+    solved: bool
+
+
+class Recorder:
+    """Plays lines into an environment that was just reset, and keeps the trajectory."""
+
+    def __init__(self, env: ReasonEnv) -> None:
+        self.env = env
+        self._tokens = [BOS, *env.tokenizer.encode(env.episode.text)]
+        self._actions = [False] * len(self._tokens)
+        self._rewards = [0.0] * len(self._tokens)
+        self._terminated = False
+        self._solved = False
+
+    def play(self, tokens: Sequence[int]) -> None:
+        """Write one line, given with the token that ends it (newline or `<eos>`)."""
+        line = self.env.tokenizer.decode(tokens).removesuffix("\n")
+        if tokens[-1] == EOS and not line:
+            line = "answer:"
+        _, reward, self._terminated, _, info = self.env.step(line)
+        feedback = self.env.tokenizer.encode(info["feedback"])
+        self._tokens += [*tokens, *feedback]
+        self._actions += [True] * len(tokens) + [False] * len(feedback)
+        self._rewards += [0.0] * (len(tokens) - 1) + [float(reward)] + [0.0] * len(feedback)
+        self._solved = info["terms"]["outcome"] > 0
+
+    def trajectory(self) -> Trajectory:
+        """What was played so far."""
+        return Trajectory(
+            tuple(self._tokens),
+            tuple(self._actions),
+            tuple(self._rewards),
+            self._terminated,
+            self._solved,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Right-padded trajectories.
+
+    Attributes:
+        ids: int64 (B, T).
+        attention: 1 = real token, int64 (B, T).
+        actions: whether the agent wrote the token, bool (B, T); never at position 0.
+        rewards: float32 (B, T).
+        terminated: bool (B,).
+    """
+
+    ids: torch.Tensor
+    attention: torch.Tensor
+    actions: torch.Tensor
+    rewards: torch.Tensor
+    terminated: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self, index: torch.Tensor) -> Batch:
+        """The rows of that index, cut to their longest."""
+        longest = int(self.attention[index].sum(-1).max())
+        return Batch(
+            self.ids[index, :longest],
+            self.attention[index, :longest],
+            self.actions[index, :longest],
+            self.rewards[index, :longest],
+            self.terminated[index],
+        )
+
+
+def collate(trajectories: Sequence[Trajectory]) -> Batch:
+    """Stack trajectories.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not trajectories:
+        raise ValueError("Cannot make a batch of no trajectories")
+    longest = max(len(t.tokens) for t in trajectories)
+
+    def padded(rows: Sequence[Sequence[float]], fill: float, dtype: torch.dtype) -> torch.Tensor:
+        return torch.tensor([[*row, *[fill] * (longest - len(row))] for row in rows], dtype=dtype)
+
+    return Batch(
+        padded([t.tokens for t in trajectories], PAD, torch.long),
+        padded([[1] * len(t.tokens) for t in trajectories], 0, torch.long),
+        padded([t.actions for t in trajectories], 0, torch.bool),
+        padded([t.rewards for t in trajectories], 0.0, torch.float32),
+        torch.tensor([t.terminated for t in trajectories]),
+    )

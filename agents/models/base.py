@@ -1,0 +1,73 @@
+"""LanguageModel: the little that search and learning ask of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from reason_env.tokenizer import Tokenizer
+
+Tokens = Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model wrote after a prefix.
+
+    Attributes:
+        tokens: generated ids, the stop token included.
+        logprobs: the model's own natural log-probability of each token, at temperature 1.
+        stopped: whether a stop token ended it (else its token limit did).
+    """
+
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    stopped: bool
+
+
+class LanguageModel(Protocol):
+    """A model that continues token sequences.
+
+    Attributes:
+        tokenizer: text to ids and back.
+        digest: sha256 of what decides the model's output (weights, or the script).
+        has_values: whether `values` is served (a value head was trained).
+    """
+
+    tokenizer: Tokenizer
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def has_values(self) -> bool: ...
+
+    def generate(
+        self,
+        prefixes: Sequence[Tokens],
+        *,
+        stop: Collection[int],
+        temperature: float,
+        max_tokens: Sequence[int],
+        seeds: Sequence[int],
+    ) -> list[Completion]:
+        """One completion per prefix.
+
+        A row's completion depends on its own prefix, limit and seed only, never on the batch.
+
+        Args:
+            prefixes: token ids; repeat a prefix with other seeds for more samples.
+            stop: token ids that end a completion.
+            temperature: 0 takes the likeliest token.
+            max_tokens: limit of each row, 1 or more.
+            seeds: random stream of each row, 0 <= seed < 2**64.
+        """
+
+    def logprobs(
+        self, prefixes: Sequence[Tokens], continuations: Sequence[Tokens]
+    ) -> list[tuple[float, ...]]:
+        """Natural log-probability of each continuation token, at temperature 1."""
+
+    def values(self, prefixes: Sequence[Tokens]) -> list[float]:
+        """Expected return from each prefix on, by the value head."""

@@ -1,0 +1,216 @@
+"""LanguageModel on a Hugging Face causal model, with an optional value head."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from agents.models.base import Completion, Tokens
+from agents.models.export import fast_tokenizer
+from agents.models.sampling import RowSampler
+from reason_env.tokenizer import BOS, PAD, TOKENIZER, Tokenizer
+
+VALUE_HEAD_FILE = "value_head.safetensors"
+
+
+class HFModel:
+    """A causal model in its own precision; see `LanguageModel` for the methods.
+
+    Attributes:
+        network: the causal model.
+        value_head: linear map (hidden size -> 1) on the last hidden state, or None.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        value_head: torch.nn.Linear | None = None,
+        tokenizer: Tokenizer = TOKENIZER,
+        max_rows: int = 512,
+    ) -> None:
+        self.network = network
+        self.value_head = value_head
+        self.tokenizer = tokenizer
+        self.max_rows = max_rows
+
+    @property
+    def has_values(self) -> bool:
+        return self.value_head is not None
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all weights, by name, and of the configuration."""
+        sha = hashlib.sha256(self.network.config.to_json_string(use_diff=False).encode())
+        modules = {"network": self.network, "value_head": self.value_head}
+        for prefix, module in modules.items():
+            if module is not None:
+                for name, tensor in sorted(module.state_dict().items()):
+                    sha.update(f"{prefix}.{name}".encode())
+                    sha.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        return sha.hexdigest()
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """All trainable parameters, the value head's last."""
+        head = [] if self.value_head is None else list(self.value_head.parameters())
+        return [*self.network.parameters(), *head]
+
+    def add_value_head(self) -> None:
+        """Give it a value head that says 0 everywhere, if it has none."""
+        if self.value_head is None:
+            self.value_head = torch.nn.Linear(self.network.config.hidden_size, 1)
+            torch.nn.init.zeros_(self.value_head.weight)
+            torch.nn.init.zeros_(self.value_head.bias)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        prefixes: Sequence[Tokens],
+        *,
+        stop: Collection[int],
+        temperature: float,
+        max_tokens: Sequence[int],
+        seeds: Sequence[int],
+    ) -> list[Completion]:
+        if not len(prefixes) == len(max_tokens) == len(seeds):
+            raise ValueError(
+                "prefixes, max_tokens and seeds must have one entry per row, received "
+                f"{len(prefixes)}, {len(max_tokens)} and {len(seeds)}"
+            )
+        completions: list[Completion] = []
+        for start in range(0, len(prefixes), self.max_rows):
+            rows = slice(start, start + self.max_rows)
+            completions += self._generate(
+                prefixes[rows], frozenset(stop), temperature, max_tokens[rows], seeds[rows]
+            )
+        return completions
+
+    def _generate(
+        self,
+        prefixes: Sequence[Tokens],
+        stop: frozenset[int],
+        temperature: float,
+        max_tokens: Sequence[int],
+        seeds: Sequence[int],
+    ) -> list[Completion]:
+        ids, attention = _left_padded([(BOS, *prefix) for prefix in prefixes])
+        sampler = RowSampler(seeds, temperature)
+        written = self.network.generate(
+            input_ids=ids,
+            attention_mask=attention,
+            logits_processor=[sampler],
+            generation_config=GenerationConfig(
+                do_sample=False,
+                max_new_tokens=max(max_tokens),
+                eos_token_id=sorted(stop),
+                pad_token_id=PAD,
+            ),
+        )[:, ids.shape[1] :].tolist()
+        logprobs = torch.stack(sampler.chosen_logprobs, dim=1).tolist()
+        return [
+            _completion(row[:limit], row_logprobs, stop)
+            for row, row_logprobs, limit in zip(written, logprobs, max_tokens)
+        ]
+
+    @torch.no_grad()
+    def logprobs(
+        self, prefixes: Sequence[Tokens], continuations: Sequence[Tokens]
+    ) -> list[tuple[float, ...]]:
+        results: list[tuple[float, ...]] = []
+        for start in range(0, len(prefixes), self.max_rows):
+            heads = prefixes[start : start + self.max_rows]
+            tails = continuations[start : start + self.max_rows]
+            ids, attention = _left_padded([(BOS, *h, *t) for h, t in zip(heads, tails)])
+            hidden = self.hidden(ids, attention)
+            longest = max(len(tail) for tail in tails)
+            ends = ids[:, ids.shape[1] - longest :]
+            scores = self.network.lm_head(hidden[:, -longest - 1 : -1]).float().log_softmax(-1)
+            chosen = scores.gather(-1, ends[..., None])[..., 0].tolist()
+            results += [tuple(row[len(row) - len(tail) :]) for row, tail in zip(chosen, tails)]
+        return results
+
+    @torch.no_grad()
+    def values(self, prefixes: Sequence[Tokens]) -> list[float]:
+        if self.value_head is None:
+            raise ValueError(
+                "This model has no value head; train one (reason-train ppo) or choose another guide"
+            )
+        results: list[float] = []
+        for start in range(0, len(prefixes), self.max_rows):
+            ids, attention = _left_padded(
+                [(BOS, *prefix) for prefix in prefixes[start : start + self.max_rows]]
+            )
+            last = self.hidden(ids, attention)[:, -1]
+            results += self.value_head(last.float())[:, 0].tolist()
+        return results
+
+    def hidden(self, ids: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
+        """Last hidden states (B, T, H) of padded ids (B, T), with position ids that count from
+        each row's first real token."""
+        positions = (attention.cumsum(-1) - 1).clamp(min=0)
+        out = self.network.model(
+            input_ids=ids, attention_mask=attention, position_ids=positions, use_cache=False
+        )
+        return out.last_hidden_state
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint that vLLM, OpenRLHF and `AutoModelForCausalLM` load as it is."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.network.save_pretrained(folder)
+        fast_tokenizer().save_pretrained(folder)
+        if self.value_head is not None:
+            save_file(dict(self.value_head.state_dict()), folder / VALUE_HEAD_FILE)
+
+    @classmethod
+    def load(cls, path: str) -> HFModel:
+        """Load a checkpoint folder or a hub id.
+
+        Raises:
+            FileNotFoundError: no such folder, or one that lacks the weights or the tokenizer.
+            ValueError: the checkpoint's tokenizer is not this project's.
+        """
+        folder = Path(path)
+        if folder.is_dir():
+            for name in ("config.json", "tokenizer.json"):
+                if not (folder / name).is_file():
+                    raise FileNotFoundError(
+                        f"{folder} is not a model with a tokenizer: it has no {name}"
+                    )
+        elif path.startswith((".", "/", "~")) or path.count("/") != 1:
+            raise FileNotFoundError(f"No model folder {path!r} (a hub id has the form owner/name)")
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        if tokenizer.get_vocab() != fast_tokenizer().get_vocab():
+            raise ValueError(
+                f"The tokenizer of {path!r} has {len(tokenizer)} tokens and is not reason-env's; "
+                "only checkpoints made by reason-train can be searched so far"
+            )
+        network = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+        network.eval()
+        head = None
+        if (folder / VALUE_HEAD_FILE).is_file():
+            head = torch.nn.Linear(network.config.hidden_size, 1)
+            head.load_state_dict(load_file(folder / VALUE_HEAD_FILE))
+        return cls(network, head)
+
+
+def _left_padded(rows: Sequence[Tokens]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and attention mask (1 = real token), int64, both (B, longest row)."""
+    longest = max(len(row) for row in rows)
+    ids = torch.tensor([[PAD] * (longest - len(row)) + list(row) for row in rows])
+    lengths = torch.tensor([len(row) for row in rows])
+    attention = (torch.arange(longest) >= longest - lengths[:, None]).long()
+    return ids, attention
+
+
+def _completion(
+    tokens: Sequence[int], logprobs: Sequence[float], stop: frozenset[int]
+) -> Completion:
+    """Cut a row at its first stop token."""
+    end = next((i + 1 for i, token in enumerate(tokens) if token in stop), len(tokens))
+    stopped = end > 0 and tokens[end - 1] in stop
+    return Completion(tuple(tokens[:end]), tuple(logprobs[:end]), stopped)

@@ -1,0 +1,45 @@
+"""A search tree to read: frozen, flat, JSON-able."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One node of a search tree.
+
+    Attributes:
+        parent: index of the parent in the tree, -1 for the root.
+        line: the line that leads here from there.
+        prior: the policy's probability of the line among its siblings, in [0, 1].
+        reward: of the step that leads here.
+        value: what the guide said of the node when it was new.
+        visits: how often the search passed through.
+        mean: average return from here on over those visits.
+        done: whether the episode is over here.
+    """
+
+    parent: int
+    line: str
+    prior: float
+    reward: float
+    value: float
+    visits: int
+    mean: float
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Nodes in the order they were found; the root is at index 0."""
+
+    nodes: tuple[Branch, ...]
+
+    def children(self, index: int) -> list[int]:
+        """Indices of a node's children."""
+        return [i for i, node in enumerate(self.nodes) if node.parent == index]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [asdict(node) for node in self.nodes]
