@@ -184,6 +184,9 @@ def _text(value: Any) -> bytes:
 def _without_paths(value: Any) -> Any:
     """`value` with every absolute path in its texts cut down to its last name."""
     if isinstance(value, str):
+        # A text that is a path as a whole may have spaces in it.
+        if value.startswith(("/", "~/")):
+            return value.rstrip("/").rpartition("/")[2]
         return _PATH.sub(lambda match: match[1] or "...", value)
     if isinstance(value, Mapping):
         return {key: _without_paths(item) for key, item in value.items()}

@@ -20,6 +20,8 @@ _CONFIG = (
     "model_digest",
     "strategy",
     "options",
+    "defaults",
+    "guide",
     "agent",
     "budget_tokens",
     "seed",
@@ -37,7 +39,7 @@ class Claim:
         player: the model as the submitter calls it, or the agent.
         model_digest: sha256 of the weights as claimed, or None.
         strategy: how the model searched; empty for an agent.
-        options: the strategy's settings, as JSON text.
+        options: the strategy's settings, defaults and guide included, as JSON text.
         budget_tokens: declared for each problem; None: no limit.
         label: the stage of training, as the submitter calls it.
         counts: `episodes`, `solved`, `unfinished`, `errors` as claimed.
@@ -87,9 +89,7 @@ def read_claim(data: bytes) -> Claim:
         model_digest = strict.line_of_text(model_digest, f"{RUN}: model_digest", 128)
     if player is None:
         player = f"unnamed model {(model_digest or '')[:12]}".strip()
-    options = config["options"]
-    if not isinstance(options, dict):
-        raise Refused("wrong-type", f"{RUN}: options must be an object")
+    options = _options(config)
     budget = config["budget_tokens"]
     return Claim(
         problems=_problems(config),
@@ -99,7 +99,7 @@ def read_claim(data: bytes) -> Claim:
         options=strict.line_of_text(
             json.dumps(options, ensure_ascii=False) if options else "",
             f"{RUN}: options",
-            400,
+            800,
             empty=True,
         ),
         budget_tokens=None if budget is None else strict.whole(budget, f"{RUN}: budget_tokens", 1),
@@ -134,6 +134,15 @@ def _problems(config: Mapping[str, Any]) -> Resolved:
             f"resolves to {problems.hash[:12]}... here: other problems, or other environments",
         )
     return problems
+
+
+def _options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of the strategy: given ones, defaults, and the guide if one was named."""
+    for name in ("options", "defaults"):
+        if not isinstance(config[name], dict):
+            raise Refused("wrong-type", f"{RUN}: {name} must be an object")
+    guide = {} if config["guide"] is None else {"guide": config["guide"]}
+    return {**config["defaults"], **config["options"], **guide}
 
 
 def _ledger(value: Any) -> dict[str, int]:

@@ -1,0 +1,72 @@
+"""reason-board: exit codes and messages, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from leaderboards import cli
+
+
+@pytest.fixture
+def board(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["reason-board", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return stop.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+def test_from_run_to_board(board, runs, tmp_path):
+    bundle, entries, site = tmp_path / "b.tar.gz", tmp_path / "entries", tmp_path / "site"
+    assert board("pack", runs["expert"], bundle, "--name", "Ada")[0] == 0
+    code, out, _ = board("verify", bundle)
+    assert (code, "ACCEPTED" in out, "8 of 8" in out) == (0, True, True)
+    assert board("add", bundle, "--entries", entries)[0] == 0
+    assert board("render", site, "--entries", entries)[0] == 0
+    assert (site / "index.html").is_file()
+    assert board("add", bundle, "--entries", entries)[0] == 2
+
+
+def test_result_as_json(board, bundles):
+    code, out, _ = board("verify", bundles["expert"], "--json")
+    value = json.loads(out)
+    assert (code, value["accepted"], value["score"]["solved"]) == (0, True, 8)
+
+
+@pytest.mark.parametrize("command", ["verify", "add"])
+def test_refused(board, tmp_path, command):
+    (tmp_path / "run.json").write_text("{}")
+    code, out, _ = board(command, tmp_path)
+    assert code == 1
+    assert "missing-file: manifest.json" in out
+    assert "REFUSED" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["verify", "nothing-here"], "No bundle at nothing-here"),
+        (["pack", "nothing-here", "out", "--name", "a"], "not a run folder"),
+        (["verfy", "x"], "No such command"),
+        (["pack", "x", "y"], "--name"),
+        (["verify"], "BUNDLE"),
+    ],
+)
+def test_mistakes(board, arguments, message):
+    code, _, err = board(*arguments)
+    assert code == 2
+    assert message in err
+
+
+def test_missing_extra(board, monkeypatch):
+    monkeypatch.setitem(sys.modules, "typer", None)
+    code, _, err = board("verify", "x")
+    assert code == 2
+    assert "reason-env[bench]" in err
