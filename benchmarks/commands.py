@@ -37,6 +37,10 @@ def run(
     option: Annotated[
         list[str] | None, typer.Option(help="A setting of the strategy: simulations=32.")
     ] = None,
+    guide: Annotated[
+        str | None,
+        typer.Option(help="Who values what the search finds. [default: the best open guide]"),
+    ] = None,
     agent: Annotated[
         str | None,
         typer.Option(help="In place of a model: random, expert, or package.module:make."),
@@ -62,6 +66,7 @@ def run(
         model=model,
         strategy=strategy,
         options=parse_options(option or []),
+        guide=guide,
         agent=agent,
         budget_tokens=budget_tokens,
         limit=limit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,16 +33,18 @@ Player = Callable[[Sequence[Item], Sequence[int]], list[Played]]
 
 
 def model_player(
-    model: LanguageModel, strategy: str, options: Mapping[str, Any], budget_tokens: int | None
+    model: LanguageModel,
+    strategy: str,
+    options: Mapping[str, Any],
+    budget_tokens: int | None,
+    guide: str | None = None,
 ) -> Player:
     """A language model that searches, many problems at once.
 
     Raises:
         ValueError: an unknown strategy or option, naming the nearest.
     """
-    from agents.search.scheduler import run_searches
-
-    from agents.search import load_strategy
+    from agents.search import load_strategy, run_searches
 
     search = load_strategy(strategy, **options)
 
@@ -50,10 +53,22 @@ def model_player(
         for item in items:
             envs.append(make_env(item.env, item.kwargs))
             envs[-1].reset(seed=item.seed)
-        found = run_searches(model, envs, search, seeds, budget_tokens)
+        found = run_searches(model, envs, search, seeds, budget_tokens, guide)
         return [Played(f.actions, f.tokens, f.ledger.to_json(), f.oracle, f.error) for f in found]
 
     return play
+
+
+def defaults_of(strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The strategy's options that were not given: a changed default is another run."""
+    from agents.search import load_strategy
+
+    parameters = inspect.signature(load_strategy(strategy, **options)).parameters
+    return {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if name not in options and isinstance(parameter.default, str | int | float | None)
+    }
 
 
 def agent_player(agent: Agent) -> Player:

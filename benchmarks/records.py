@@ -136,12 +136,14 @@ class Manifest:
     Attributes:
         config: everything that decides the episodes; a folder never mixes two of them:
             `suite` (`Suite.to_json()`), `limit`, `suite_hash`, `model_digest` (sha256 of the
-            weights, None for an agent), `strategy`, `options`, `agent` (one of strategy and agent
-            is None), `budget_tokens` (per problem, None: no limit), `seed`.
+            weights, None for an agent), `strategy`, `options` (as given, and the guide if one
+            was), `agent` (one of strategy and agent is None), `budget_tokens` (per problem, None:
+            no limit), `seed`.
         label: the stage this run stands for in reports (`initialised`, `after PPO`); free text.
         model: where the model was loaded from; None for an agent.
         episodes: how many the suite asks for: the denominator of every score.
         environment: `packages`, `commit`, `dirty`, `python`, `hardware` at the start.
+        defaults: the strategy's options that were not given, as they stood then.
         resumed_under: environments that differ from it, of sessions that went on with the run.
         status: `running` (or killed), or `done`.
         seconds: wall time of the sessions that reached their end.
@@ -154,6 +156,7 @@ class Manifest:
     model: str | None
     episodes: int
     environment: Mapping[str, Any]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     resumed_under: tuple[Mapping[str, Any], ...] = ()
     status: str = "running"
     seconds: float = 0.0

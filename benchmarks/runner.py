@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from agents.agent import load_agent
 from benchmarks.environment import capture
-from benchmarks.players import Played, Player, agent_player, describe, model_player
+from benchmarks.players import (
+    Played,
+    Player,
+    agent_player,
+    defaults_of,
+    describe,
+    model_player,
+)
 from benchmarks.records import (
     EPISODES,
     LEDGER,
@@ -54,6 +61,7 @@ def run_suite(
     model: str | Path | LanguageModel | None = None,
     strategy: str = "greedy",
     options: Mapping[str, Any] | None = None,
+    guide: str | None = None,
     agent: str | None = None,
     budget_tokens: int | None = None,
     limit: int | None = None,
@@ -69,6 +77,7 @@ def run_suite(
         out: run folder: new, empty, or of the same run (which then goes on).
         model: directory or hub id, or a model loaded already. Either this or `agent`.
         strategy: how the model searches, and `options`: its settings.
+        guide: who values what the search finds (`agents.search.guides`); None: the best open one.
         agent: `random`, `expert` or `package.module:make`.
         budget_tokens: generated tokens per problem; None: the suite's own budget.
         limit: at most so many episodes of each of the suite's entries.
@@ -82,8 +91,8 @@ def run_suite(
     """
     if (model is None) == (agent is None):
         raise ValueError("A run needs a model or an agent, and not both")
-    if agent is not None and (budget_tokens is not None or options):
-        raise ValueError("Token budget and strategy options are for models, not for agents")
+    if agent is not None and (budget_tokens is not None or options or guide):
+        raise ValueError("Budget, strategy options and guide are for models, not for agents")
     for name, number in (("budget_tokens", budget_tokens), ("chunk", chunk)):
         if number is not None and number < 1:
             raise ValueError(f"{name} must be 1 or more, received {number}")
@@ -101,20 +110,22 @@ def run_suite(
         "budget_tokens": None,
         "seed": seed,
     }
+    defaults: dict[str, Any] = {}
     if agent is not None:
         path, player = None, agent_player(load_agent(agent))
     else:
         assert model is not None
         path, loaded = _load(model)
+        defaults = defaults_of(strategy, options or {})
         budget = problems.suite.budget_tokens if budget_tokens is None else budget_tokens
-        player = model_player(loaded, strategy, options or {}, budget)
+        player = model_player(loaded, strategy, options or {}, budget, guide)
         config |= {
             "model_digest": loaded.digest,
             "strategy": strategy,
-            "options": dict(options or {}),
+            "options": dict(options or {}) | ({"guide": guide} if guide else {}),
             "budget_tokens": budget,
         }
-    manifest = Manifest(config, label, path, len(problems.items), capture())
+    manifest = Manifest(config, label, path, len(problems.items), capture(), defaults)
     return execute(problems, player, Path(out), manifest, chunk, progress)
 
 
@@ -128,15 +139,16 @@ def execute(
 ) -> Run:
     """Play the problems that the run folder does not have yet (see `run_suite`)."""
     started = time.monotonic()
-    manifest = _claim(out, Manifest.from_json(json.loads(json.dumps(manifest.to_json()))))
+    _refuse_strangers(out)
     with (out / EPISODES).open("ab") as journal:
         _lock(journal, out)
         done, size = read_episodes(out / EPISODES)
-        journal.truncate(size)  # a line torn by a kill
+        manifest = _claim(out, Manifest.from_json(json.loads(json.dumps(manifest.to_json()))), done)
         _check(done, problems, out)
-        records = list(done)
-        if manifest.status == "done" and len(records) == len(problems.items):
+        if manifest.status == "done" and len(done) == len(problems.items):
             return load_run(out)
+        journal.truncate(size)  # a line torn by a kill
+        records = list(done)
         write_manifest(out, replace(manifest, status="running"))
         with _bar(problems, manifest, records, progress) as advance:
             for start in range(len(records), len(problems.items), chunk):
@@ -207,36 +219,52 @@ def _seed(seed: int, item: Item) -> int:
     return stream_seed("search", seed, item.problem)
 
 
-def _claim(out: Path, manifest: Manifest) -> Manifest:
-    """Make the run folder, or find the same run in it.
+def _refuse_strangers(out: Path) -> None:
+    """Make the folder; one with other things in it is not for a run.
 
     Raises:
         ValueError: the folder holds something else.
     """
     out.mkdir(parents=True, exist_ok=True)
-    scratch = f".{RUN}.tmp"
-    present = {path.name for path in out.iterdir()} - {scratch}
-    if RUN not in present:
-        if present:
-            raise ValueError(
-                f"{out} is not empty and holds no run ({', '.join(sorted(present)[:3])}); "
-                "choose a new folder with --out"
-            )
-        write_manifest(out, manifest)
+    journal = out / EPISODES
+    present = {path.name for path in out.iterdir()} - {f".{RUN}.tmp"}
+    if journal.exists() and journal.stat().st_size == 0:
+        present.discard(EPISODES)  # killed before anything was played
+    if present and RUN not in present:
+        raise ValueError(
+            f"{out} is not empty and holds no run ({', '.join(sorted(present)[:3])}); "
+            "choose a new folder with --out"
+        )
+
+
+def _claim(out: Path, manifest: Manifest, done: tuple[EpisodeRecord, ...]) -> Manifest:
+    """The manifest to go on with: that in the folder, or a new one.
+
+    Raises:
+        ValueError: the folder holds another run.
+    """
+    if not (out / RUN).exists():
         return manifest
     old = load_run(out, complete=False).manifest
-    wanted = manifest.config
-    different = [key for key in wanted if old.config.get(key) != wanted[key]]
+    wanted, found = _identity(manifest), _identity(old)
+    different = [key for key in wanted if found.get(key) != wanted[key]]
+    if different and not done:
+        return manifest  # a run that failed at once has nothing to lose
     if different:
         raise ValueError(
             f"{out} holds another run, which differs in {', '.join(different)} "
-            f"({different[0]}: {old.config.get(different[0])!r:.60} there, "
+            f"({different[0]}: {found.get(different[0])!r:.60} there, "
             f"{wanted[different[0]]!r:.60} here); choose a new folder with --out"
         )
     under = old.resumed_under
     if old.status != "done" and manifest.environment not in (old.environment, *under):
         under = (*under, manifest.environment)
     return replace(old, resumed_under=under)
+
+
+def _identity(manifest: Manifest) -> dict[str, Any]:
+    """What two sessions of one run have in common."""
+    return {**manifest.config, "defaults": manifest.defaults}
 
 
 def _lock(journal: BinaryIO, out: Path) -> None:

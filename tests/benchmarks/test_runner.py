@@ -158,6 +158,15 @@ def test_another_run_is_refused_and_nothing_changes(tmp_path):
     assert [p.name for p in (tmp_path / "other").iterdir()] == ["thesis.tex"]
 
 
+def test_a_run_that_failed_at_once_leaves_its_folder_free(tmp_path):
+    def refuses(items, seeds):
+        raise ValueError("no value head")
+
+    with pytest.raises(ValueError, match="no value head"):
+        play(tmp_path, player=refuses)
+    assert play(tmp_path, seed=1).manifest.config["seed"] == 1
+
+
 def test_two_runs_in_one_folder_are_refused(tmp_path):
     def meanwhile(items, seeds):
         with pytest.raises(ValueError, match="Another process is running"):
@@ -220,8 +229,8 @@ def test_errors_count_and_are_reported(tmp_path):
 def test_a_model_is_searched_with_its_own_seed_for_each_problem(tmp_path, monkeypatch):
     calls = []
 
-    def run_searches(model, envs, strategy, seeds, budget_tokens=None):
-        calls.append((len(envs), list(seeds), strategy, budget_tokens))
+    def run_searches(model, envs, strategy, seeds, budget_tokens=None, guide=None):
+        calls.append((len(envs), list(seeds), strategy.keywords, budget_tokens, guide))
         ledger = SimpleNamespace(to_json=lambda: dict.fromkeys(LEDGER, 2))
         found = SimpleNamespace(
             actions=("1 + 1 = 3",), tokens=((5, 6),), ledger=ledger, oracle=False, error=None
@@ -230,24 +239,22 @@ def test_a_model_is_searched_with_its_own_seed_for_each_problem(tmp_path, monkey
 
     import agents.search
 
-    scheduler = SimpleNamespace(run_searches=run_searches)
-    monkeypatch.setitem(sys.modules, "agents.search.scheduler", scheduler)
-    monkeypatch.setattr(
-        agents.search, "load_strategy", lambda name, **options: (name, options), raising=False
-    )
+    monkeypatch.setattr(agents.search, "run_searches", run_searches)
     model = SimpleNamespace(digest="d" * 64)
     suite = Suite.from_json({**SUITE.to_json(), "budget_tokens": 100})
-    arguments = {"model": model, "strategy": "mcts", "options": {"n": 1}, "progress": False}
+    arguments = {"model": model, "strategy": "best_of_n", "options": {"n": 3}, "progress": False}
     run = run_suite(suite, tmp_path / "a", chunk=4, seed=3, **arguments)
     assert [c[0] for c in calls] == [4, 2]
-    assert {(str(c[2]), c[3]) for c in calls} == {("('mcts', {'n': 1})", 100)}
+    assert [c[2:] for c in calls] == [({"n": 3}, 100, None)] * 2
     seeds = [stream_seed("search", 3, e.problem) for e in run.episodes]
     assert calls[0][1] + calls[1][1] == seeds
     assert run.manifest.config["model_digest"] == "d" * 64
     assert run.manifest.config["budget_tokens"] == 100
     assert run.episodes[0].tokens == ((5, 6),)
-    run_suite(suite, tmp_path / "b", budget_tokens=7, **arguments)
-    assert calls[-1][3] == 7
+    run_suite(suite, tmp_path / "b", budget_tokens=7, guide="public", **arguments)
+    assert calls[-1][3:] == (7, "public")
+    assert load_run(tmp_path / "b").manifest.config["options"] == {"n": 3, "guide": "public"}
+    assert "n" not in run.manifest.defaults
     other = SimpleNamespace(digest="e" * 64)
     with pytest.raises(ValueError, match="differs in model_digest"):
         run_suite(suite, tmp_path / "a", seed=3, **{**arguments, "model": other})
