@@ -166,9 +166,9 @@ class Arithmetic(Task):
         if match is None:
             return line
         operation = _operation(*match.groups())
-        # An operation with no result is still a claim, and a wrong one.
-        known = operation is not None and not (operation.sign == "/" and operation.right == 0)
-        return f"{line} = {_evaluate(operation) if operation and known else 0}"
+        # What is no operation of the expression is still a claim, and a wrong one.
+        possible = operation is not None and operation in _redexes(_parse(state.data))
+        return f"{line} = {_evaluate(operation) if operation and possible else 0}"
 
     def abbreviate(self, line: str) -> str:
         return line.partition(" = ")[0]

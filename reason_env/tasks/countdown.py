@@ -13,6 +13,7 @@ rational arithmetic is valid (`7 / 2 = 7/2`, `3 - 5 = -2`), with numbers in lowe
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -125,6 +126,12 @@ class Countdown(Task):
     def show(self, problem: Problem, state: State) -> str:
         _, target = _statement(problem.data)
         return f"{' '.join(_texts(_numbers(state.data)))} -> {target}"
+
+    def canonical(self, problem: Problem) -> str:
+        """Ignores the order of the numbers."""
+        numbers, target = _statement(problem.data)
+        whole = [int(n) if n.denominator == 1 else str(n) for n in sorted(numbers, reverse=True)]
+        return json.dumps([whole, int(target) if target.denominator == 1 else str(target)])
 
     def complete(self, problem: Problem, state: State, line: str) -> str:
         match = _SHORT.fullmatch(line)
