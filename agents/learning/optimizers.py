@@ -19,7 +19,7 @@ class OptimizerConfig:
     final: float = field(default=0.05, metadata={"help": "share of the peak rate at the end"})
     decay_from: float = field(default=0.3, metadata={"help": "when linear decay sets in, 0 to 1"})
     weight_decay: float = field(default=0.01, metadata={"help": "of the matrices"})
-    clip: float = field(default=1.0, metadata={"help": "largest norm of the gradient"})
+    max_norm: float = field(default=1.0, metadata={"help": "largest norm of the gradient"})
 
 
 class Optimizer:
@@ -68,7 +68,7 @@ class Optimizer:
         Returns:
             The gradient's norm before clipping.
         """
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.max_norm)
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = self.rate(step)

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from agents.learning.demonstrations import demonstrate
-from agents.learning.forward import action_logits, token_logprobs
+from agents.learning.forward import forward
 from agents.learning.optimizers import Optimizer, OptimizerConfig
 from agents.learning.run import train
 from agents.learning.specs import EnvSpec
@@ -62,7 +62,7 @@ class _Batches(Dataset[Batch]):
 
 
 def sft(model: HFModel, config: SFTConfig, folder: Path) -> HFModel:
-    """Clone demonstrations into `model`, in place; writes the run to `folder`.
+    """Supervised fine-tuning: clone demonstrations, in place; writes the run to `folder`.
 
     Raises:
         ValueError: an expert share outside 0..1.
@@ -78,8 +78,7 @@ def sft(model: HFModel, config: SFTConfig, folder: Path) -> HFModel:
         if batches is None:
             batches = _batches_from(config, number)
         batch = next(batches)
-        logits, _ = action_logits(model, batch)
-        loss = -token_logprobs(logits, batch).mean()
+        loss = -forward(model, batch).logprobs.mean()
         loss.backward()
         norm = optimizer.step(number)
         return {"loss": loss.item(), "gradient_norm": norm, "rate": optimizer.rate(number)}

@@ -40,6 +40,24 @@ class Recorder:
         self._rewards = [0.0] * len(self._tokens)
         self._terminated = False
         self._solved = False
+        self._cut = False
+
+    @property
+    def prefix(self) -> Sequence[int]:
+        """What a language model goes on from (models put `<bos>` in front themselves)."""
+        return self._tokens[1:]
+
+    @property
+    def over(self) -> bool:
+        """Whether the episode takes no more lines."""
+        return self._cut or self.env.episode.stopped
+
+    def cut(self, tokens: Sequence[int]) -> None:
+        """Keep the tokens of a line that was never ended; the episode stops, truncated."""
+        self._tokens += tokens
+        self._actions += [True] * len(tokens)
+        self._rewards += [0.0] * len(tokens)
+        self._cut = True
 
     def play(self, tokens: Sequence[int]) -> None:
         """Write one line, given with the token that ends it (newline or `<eos>`)."""

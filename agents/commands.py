@@ -1,0 +1,115 @@
+"""Commands of `reason-train`, one per trainer, made from the trainers' configurations."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from agents.learning.expert_iteration import ExpertIterationConfig, expert_iteration
+from agents.learning.ppo import PPOConfig, ppo
+from agents.learning.run import MODEL
+from agents.learning.sft import SFTConfig, sft
+from agents.learning.specs import EnvSpec
+from agents.models.hf import HFModel
+from agents.models.tiny import TinyConfig, tiny_model
+
+app = typer.Typer(
+    name="reason-train",
+    help="Initialise language models and let them learn on reasoning environments.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+_OUT = Annotated[Path, typer.Option(help="Run folder; the same command resumes it.")]
+_MODEL = Annotated[Path, typer.Option(help="Folder of the model to go on from.")]
+_ENV = Annotated[
+    list[str], typer.Option(help="An environment to train on: Countdown-v0:level=1,feedback=state")
+]
+
+
+@app.command()
+def tiny(
+    out: Annotated[Path, typer.Option(help="Folder for the model; must not exist.")],
+    layers: Annotated[int, typer.Option(help="Transformer blocks.")] = TinyConfig().layers,
+    width: Annotated[int, typer.Option(help="Hidden size.")] = TinyConfig().width,
+    heads: Annotated[int, typer.Option(help="Attention heads.")] = TinyConfig().heads,
+    seed: Annotated[int, typer.Option(help="Of the initial weights.")] = 0,
+) -> None:
+    """Make an untrained tiny Llama-type model with this project's tokenizer."""
+    if out.exists():
+        raise FileExistsError(f"{out} exists already; choose another folder")
+    if width % (2 * heads):
+        raise ValueError(f"width must be a multiple of 2 * heads, received {width} and {heads}")
+    HFModel(tiny_model(TinyConfig(layers, width, heads), seed)).save(out)
+    typer.echo(f"model: {out}")
+
+
+def _command(name: str, config: type, trainer: Callable[[HFModel, Any, Path], HFModel]) -> None:
+    """Add a command whose options are the fields of a configuration, nested ones included."""
+    options = {option.name: option for option in _options(config)}
+
+    def command(**given: Any) -> None:
+        out, model = given.pop("out"), given.pop("model")
+        envs = tuple(EnvSpec.parse(text) for text in given.pop("env"))
+        trainer(HFModel.load(str(model)), _build(config, {**given, "envs": envs}), out)
+        typer.echo(f"model: {out / MODEL}")
+
+    head = {"env": _ENV, "model": _MODEL, "out": _OUT}
+    parameters = [
+        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=kind)
+        for key, kind in head.items()
+    ]
+    command.__signature__ = inspect.Signature([*parameters, *options.values()])  # type: ignore[attr-defined]
+    command.__doc__ = (trainer.__doc__ or "").splitlines()[0]
+    app.command(name)(command)
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _options(config: type) -> list[inspect.Parameter]:
+    hints = get_type_hints(config)
+    options = []
+    for field in fields(config):
+        if field.name == "envs":
+            continue
+        default = _default(field)
+        if is_dataclass(default):
+            for inner in fields(default):
+                options.append(
+                    _option(inner, get_type_hints(type(default)), getattr(default, inner.name))
+                )
+        else:
+            options.append(_option(field, hints, default))
+    return options
+
+
+def _option(field: Field[Any], hints: dict[str, Any], default: Any) -> inspect.Parameter:
+    option = typer.Option(default, help=field.metadata.get("help", ""))
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(field.name, kind, default=option, annotation=hints[field.name])
+
+
+def _build(config: type, given: dict[str, Any]) -> Any:
+    """The configuration from flat options."""
+    values: dict[str, Any] = {}
+    for field in fields(config):
+        default = None if field.name == "envs" else _default(field)
+        if default is not None and is_dataclass(default) and not isinstance(default, type):
+            inner = {f.name: given[f.name] for f in fields(default)}
+            values[field.name] = type(default)(**inner)
+        else:
+            values[field.name] = given[field.name]
+    return config(**values)
+
+
+_command("sft", SFTConfig, sft)
+_command("expert-iteration", ExpertIterationConfig, expert_iteration)
+_command("ppo", PPOConfig, ppo)
