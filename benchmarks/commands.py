@@ -117,13 +117,12 @@ def list_all() -> None:
     """Suites with their episodes and hash, strategies and agents."""
     from agents.search import strategy_names
 
-    rows = []
+    typer.echo("Suites:")
     for name in suite_names():
         suite = load_suite(name)
         resolved = resolve(suite)
-        rows.append([name, str(suite.version), str(len(resolved.items)), resolved.hash])
-        rows.append(["", "", "", suite.description])
-    _print(_table("Suites", ["name", "version", "episodes", "hash"], rows))
+        typer.echo(f"  {name} v{suite.version}, {len(resolved.items)} episodes, {resolved.hash}")
+        typer.echo(f"    {suite.description}")
     typer.echo(f"Strategies: {', '.join(strategy_names())}")
     typer.echo(f"Agents: {', '.join(AGENTS)}, or package.module:make")
 
@@ -160,8 +159,8 @@ def _show_run(finished: Run) -> None:
     rows = []
     for name, episodes in [("all", finished.episodes), *parts]:
         s = summarise(episodes)
-        rows.append([name, f"{s.solved}/{s.episodes}", percent(s.accuracy), f"{s.tokens:.1f}"])
-    header = ["", "solved", "accuracy [95 %]", "tokens each"]
+        rows.append([name, f"{s.solved}/{s.episodes}", percent(s.wilson), f"{s.tokens:.1f}"])
+    header = ["", "solved", "accuracy [95 % Wilson]", "tokens each"]
     _print(_table(f"{finished.name} ({finished.division})", header, rows))
     manifest = finished.manifest
     if manifest.unfinished or manifest.errors:

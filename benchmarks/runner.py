@@ -115,8 +115,8 @@ def run_suite(
         path, player = None, agent_player(load_agent(agent))
     else:
         assert model is not None
+        defaults = defaults_of(strategy, options or {})  # a typo need not wait for the weights
         path, loaded = _load(model)
-        defaults = defaults_of(strategy, options or {})
         budget = problems.suite.budget_tokens if budget_tokens is None else budget_tokens
         player = model_player(loaded, strategy, options or {}, budget, guide)
         config |= {
