@@ -20,12 +20,10 @@ _CONFIG = (
     "model_digest",
     "strategy",
     "options",
-    "defaults",
-    "guide",
     "agent",
     "budget_tokens",
-    "seed",
 )
+"""What is read of the configuration; a run may record more, which is ignored here."""
 _COUNTS = ("episodes", "solved", "unfinished", "errors")
 _MOST = 10**6
 
@@ -39,7 +37,7 @@ class Claim:
         player: the model as the submitter calls it, or the agent.
         model_digest: sha256 of the weights as claimed, or None.
         strategy: how the model searched; empty for an agent.
-        options: the strategy's settings, defaults and guide included, as JSON text.
+        options: the strategy's settings, defaults included: `branch=4, simulations=64`.
         budget_tokens: declared for each problem; None: no limit.
         label: the stage of training, as the submitter calls it.
         counts: `episodes`, `solved`, `unfinished`, `errors` as claimed.
@@ -79,7 +77,7 @@ def read_claim(data: bytes) -> Claim:
     strict.whole(value["format"], f"{RUN}: format", records.FORMAT, records.FORMAT)
     if value["status"] != "done":
         raise Refused("not-done", f"{RUN}: status is {strict.shown(value['status'])}, not 'done'")
-    config = strict.fields(value["config"], f"{RUN}: config", _CONFIG)
+    config = strict.fields(value["config"], f"{RUN}: config", _CONFIG, value["config"])
     model, agent, strategy = value["model"], config["agent"], config["strategy"]
     if (agent is None) == (strategy is None):
         raise Refused("unknown-value", f"{RUN}: config needs a strategy or an agent, and not both")
@@ -89,7 +87,7 @@ def read_claim(data: bytes) -> Claim:
         model_digest = strict.line_of_text(model_digest, f"{RUN}: model_digest", 128)
     if player is None:
         player = f"unnamed model {(model_digest or '')[:12]}".strip()
-    options = _options(config)
+    options = _options(value)
     budget = config["budget_tokens"]
     return Claim(
         problems=_problems(config),
@@ -97,7 +95,7 @@ def read_claim(data: bytes) -> Claim:
         model_digest=model_digest,
         strategy=strict.line_of_text(strategy or "", f"{RUN}: strategy", 60, empty=True),
         options=strict.line_of_text(
-            json.dumps(options, ensure_ascii=False) if options else "",
+            ", ".join(f"{key}={_dumps(value)}" for key, value in options.items()),
             f"{RUN}: options",
             800,
             empty=True,
@@ -118,10 +116,7 @@ def _problems(config: Mapping[str, Any]) -> Resolved:
     name = strict.one_of(given.get("name"), f"{RUN}: suite name", suite_names())
     suite = load_suite(name)
     # As text: 1 == True == 1.0 in Python, but not in JSON.
-    ours, theirs = (
-        json.dumps({**value, "description": ""}, sort_keys=True)
-        for value in (suite.to_json(), given)
-    )
+    ours, theirs = (_dumps({**value, "description": ""}) for value in (suite.to_json(), given))
     if ours != theirs:
         raise Refused("wrong-suite", f"{RUN}: the suite differs from {name} v{suite.version} here")
     if limit is not None:
@@ -136,13 +131,16 @@ def _problems(config: Mapping[str, Any]) -> Resolved:
     return problems
 
 
-def _options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of the strategy: given ones, defaults, and the guide if one was named."""
-    for name in ("options", "defaults"):
-        if not isinstance(config[name], dict):
-            raise Refused("wrong-type", f"{RUN}: {name} must be an object")
-    guide = {} if config["guide"] is None else {"guide": config["guide"]}
-    return {**config["defaults"], **config["options"], **guide}
+def _options(run: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of the strategy, given ones and defaults."""
+    defaults, options = run["defaults"], run["config"]["options"]
+    if not isinstance(defaults, dict) or not isinstance(options, dict):
+        raise Refused("wrong-type", f"{RUN}: options and defaults must be objects")
+    return {**defaults, **options}
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _ledger(value: Any) -> dict[str, int]:

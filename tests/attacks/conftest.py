@@ -88,3 +88,9 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def forge(honest: Path, tmp_path: Path) -> Forge:
     shutil.copytree(honest, tmp_path / "bundle")
     return Forge(tmp_path / "bundle")
+
+
+@pytest.fixture(scope="session")
+def make_forge() -> type[Forge]:
+    """For tests that need many forgers."""
+    return Forge

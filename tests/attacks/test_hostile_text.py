@@ -146,7 +146,7 @@ def test_unsafe_text_in_the_run(forge, place):
     if place in ("model", "label"):
         forge.run[place] = text
     else:
-        forge.run["config"][place] = {text: text} if place == "options" else text
+        forge.run["config"][place] = {text: 1} if place == "options" else text
     assert forge.codes() == {"unsafe-text"}
 
 
