@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, GenerationConfig
+from transformers.utils import logging as transformers_logging
 
 from agents.models.base import Completion, Tokens
 from agents.models.export import fast_tokenizer
@@ -98,11 +99,20 @@ class HFModel:
         max_tokens: Sequence[int],
         seeds: Sequence[int],
     ) -> list[Completion]:
-        ids, attention = _left_padded([(BOS, *prefix) for prefix in prefixes])
+        # Samples of one prefix share the work of reading it.
+        distinct = {
+            tuple(prefix): i for i, prefix in enumerate(dict.fromkeys(map(tuple, prefixes)))
+        }
+        ids, attention = _left_padded([(BOS, *prefix) for prefix in distinct])
+        cache = self._read(ids[:, :-1], attention[:, :-1])
+        rows = torch.tensor([distinct[tuple(prefix)] for prefix in prefixes])
+        cache.batch_select_indices(rows)
+        ids, attention = ids[rows], attention[rows]
         sampler = RowSampler(seeds, temperature)
         written = self.network.generate(
             input_ids=ids,
             attention_mask=attention,
+            past_key_values=cache,
             logits_processor=[sampler],
             generation_config=GenerationConfig(
                 do_sample=False,
@@ -116,6 +126,19 @@ class HFModel:
             _completion(row[:limit], row_logprobs, stop)
             for row, row_logprobs, limit in zip(written, logprobs, max_tokens)
         ]
+
+    def _read(self, ids: torch.Tensor, attention: torch.Tensor) -> DynamicCache:
+        """Keys and values of left-padded ids (B, T); T is 1 or more, since `<bos>` leads."""
+        cache = DynamicCache(config=self.network.config)
+        if ids.shape[1]:
+            self.network.model(
+                input_ids=ids,
+                attention_mask=attention,
+                position_ids=(attention.cumsum(-1) - 1).clamp(min=0),
+                past_key_values=cache,
+                use_cache=True,
+            )
+        return cache
 
     @torch.no_grad()
     def logprobs(
@@ -161,6 +184,7 @@ class HFModel:
     def save(self, folder: Path) -> None:
         """Write a checkpoint that vLLM, OpenRLHF and `AutoModelForCausalLM` load as it is."""
         folder.mkdir(parents=True, exist_ok=True)
+        transformers_logging.disable_progress_bar()
         self.network.save_pretrained(folder)
         fast_tokenizer().save_pretrained(folder)
         if self.value_head is not None:
@@ -183,6 +207,8 @@ class HFModel:
                     )
         elif path.startswith((".", "/", "~")) or path.count("/") != 1:
             raise FileNotFoundError(f"No model folder {path!r} (a hub id has the form owner/name)")
+        # Progress bars of their own would break ours.
+        transformers_logging.disable_progress_bar()
         tokenizer = AutoTokenizer.from_pretrained(path)
         if tokenizer.get_vocab() != fast_tokenizer().get_vocab():
             raise ValueError(
