@@ -1,0 +1,1 @@
+"""Suites, runs, statistics and reports: how well does an agent reason?"""

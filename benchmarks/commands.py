@@ -86,7 +86,7 @@ def report(
         typer.Option(help="A training run to draw: NAME=FOLDER, with its metrics.jsonl."),
     ] = None,
     key: Annotated[
-        list[str] | None, typer.Option(help="A metric to draw. [default: the first six]")
+        list[str] | None, typer.Option(help="A metric to draw. [default: six of them]")
     ] = None,
     title: Annotated[str, typer.Option(help="The report's heading.")] = "Report",
 ) -> None:

@@ -38,15 +38,16 @@ _STYLE = {
 _MOST_PANELS = 6
 UNITS = {
     "loss": "nats per token",
-    "entropy": "nats per token",
-    "kl": "nats per token",
-    "seconds": "s",
-    "reward": "per episode",
+    "found": "fraction of problems",
     "solved": "fraction of episodes",
-    "accuracy": "fraction of problems",
-    "legal": "fraction of claims",
+    "reward": "per episode",
+    "kl": "nats per token",
+    "entropy": "nats per token",
+    "length": "tokens per episode",
+    "tokens_per_problem": "tokens",
+    "clipped": "fraction of tokens",
 }
-"""Of metrics that trainers write; others are drawn without a unit."""
+"""Of what trainers log, in the order in which it is drawn; other metrics come after, unitless."""
 
 
 def accuracy_picture(runs: Sequence[Run], path: Path, title: str) -> None:
@@ -102,13 +103,14 @@ def curves_picture(
 
     Args:
         curves: name of a training run -> its `metrics.jsonl`, or the folder that has it.
-        keys: metrics to draw; None: the first six that any run has.
+        keys: metrics to draw; None: six that the runs have, those of `UNITS` first.
 
     Raises:
         ValueError: a file that is not such a log, or no run has the metrics asked for.
     """
     logs = {name: read_metrics(file) for name, file in curves.items()}
-    known = list(dict.fromkeys(key for log in logs.values() for key in log if key != "step"))
+    found = dict.fromkeys(key for log in logs.values() for key in log)
+    known = [key for key in UNITS if key in found] + [key for key in found if key not in UNITS]
     wanted = [key for key in (keys or known[:_MOST_PANELS]) if key in known]
     if not wanted:
         raise ValueError(f"No metric to draw: asked for {keys}, the logs have {known}")
@@ -120,7 +122,7 @@ def curves_picture(
             for number, (name, log) in enumerate(logs.items()):
                 if key in log:
                     _curve(axes, *log[key], colour=COLOURS[number % len(COLOURS)], label=name)
-            axes.set_title(key.replace("_", " ").replace("/", ": "), loc="left")
+            axes.set_title(_words(key), loc="left")
             axes.set_ylabel(UNITS.get(key, ""))
             axes.set_xlabel("step")
             axes.margins(x=0.02)
@@ -190,6 +192,11 @@ def _subtitle(runs: Sequence[Run]) -> str:
     budget = budgets.pop() if len(budgets) == 1 else None
     within = "" if budget is None else f"at most {budget} generated tokens a problem; "
     return f"{within}lines: 95 % bootstrap interval"
+
+
+def _words(key: str) -> str:
+    """A metric's name as a heading."""
+    return key.upper() if len(key) < 3 else key.replace("_", " ").replace("/", ": ")
 
 
 def _wrap(text: str) -> str:

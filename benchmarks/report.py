@@ -30,7 +30,7 @@ def write_report(
         runs: run folders, in the order in which their stages shall appear.
         out: folder for `report.md` and pictures; those of an earlier report are replaced.
         curves: name of a training run -> its folder or `metrics.jsonl`.
-        keys: metrics to draw; None: the first six.
+        keys: metrics to draw; None: six that the runs have.
         notes: Markdown, put below the title.
 
     Returns:

@@ -13,8 +13,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -29,6 +28,7 @@ from benchmarks.players import (
     describe,
     model_player,
 )
+from benchmarks.progress import bar
 from benchmarks.records import (
     EPISODES,
     LEDGER,
@@ -44,7 +44,6 @@ from benchmarks.records import (
 from benchmarks.replay import Outcome, play
 from benchmarks.suite import Item, Resolved, Suite, load_suite, make_env, resolve
 from reason_env import RewardTerms
-from reason_env.errors import require
 from reason_env.splits import stream_seed
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ def execute(
         journal.truncate(size)  # a line torn by a kill
         records = list(done)
         write_manifest(out, replace(manifest, status="running"))
-        with _bar(problems, manifest, records, progress) as advance:
+        with bar(problems.suite.name, manifest, records, progress) as advance:
             for start in range(len(records), len(problems.items), chunk):
                 items = problems.items[start : start + chunk]
                 seeds = [_seed(manifest.config["seed"], item) for item in items]
@@ -282,39 +281,3 @@ def _check(done: tuple[EpisodeRecord, ...], problems: Resolved, out: Path) -> No
     for record, item in zip(done, problems.items):
         if (record.seed, record.problem) != (item.seed, item.problem):
             raise ValueError(f"{out / EPISODES}: episode {item.index} is not the suite's")
-
-
-@contextmanager
-def _bar(
-    problems: Resolved, manifest: Manifest, records: list[EpisodeRecord], show: bool
-) -> Iterator[Any]:
-    """A progress bar with the running accuracy; gives the function to call after an episode."""
-    if not show:
-        yield lambda record: None
-        return
-    bars = require("rich.progress", "bench")
-    config = manifest.config
-    title = " ".join(
-        filter(None, [problems.suite.name, manifest.label, config["strategy"] or config["agent"]])
-    )
-    with bars.Progress(
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[solved]}"),
-        bars.TimeElapsedColumn(),
-        bars.TimeRemainingColumn(),
-    ) as progress:
-        task = progress.add_task(
-            title, total=len(problems.items), completed=len(records), solved=""
-        )
-
-        solved = sum(record.solved for record in records)
-        done = len(records)
-
-        def advance(record: EpisodeRecord) -> None:
-            nonlocal solved, done
-            solved, done = solved + record.solved, done + 1
-            progress.update(task, advance=1, solved=f"{solved / done:.1%} solved")
-
-        yield advance

@@ -1,8 +1,7 @@
 """A real (untrained) language model through every strategy: chunks and paths change nothing."""
 
 import pytest
-
-torch = pytest.importorskip("torch")
+import torch
 
 from agents.models import load_model
 from agents.models.hf import HFModel
