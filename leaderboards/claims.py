@@ -61,8 +61,10 @@ class Claim:
         """The suite's name and version, and its limit if it has one: what scores may be compared
         within."""
         suite = self.problems.suite
-        part = "" if self.problems.limit is None else f", first {self.problems.limit}"
-        return f"{suite.name} v{suite.version}{part}"
+        version = f"v{suite.version}"
+        name = suite.name if suite.name.endswith(f"-{version}") else f"{suite.name} {version}"
+        limit = self.problems.limit
+        return name if limit is None else f"{name}, first {limit}"
 
 
 def read_claim(data: bytes) -> Claim:

@@ -65,7 +65,7 @@ class Forge:
 
     def play_as_model(self) -> None:
         """Make it the run of a model with a budget, instead of an agent's."""
-        self.run["config"] |= {"agent": None, "strategy": "greedy", "budget_tokens": 64}
+        self.run["config"] |= {"agent": None, "strategy": "greedy", "budget_tokens": 512}
         self.run["model"] = "tiny"
         for episode in self.episodes:
             episode["division"] = "open"

@@ -14,7 +14,7 @@ from leaderboards.verify import MAX_DISCREPANCIES, verify
 def test_untouched_bundle_passes(forge):
     result = forge.verify()
     assert result.accepted, result.discrepancies
-    assert (result.score.solved, result.score.episodes) == (8, 8)
+    assert result.score.solved == result.score.episodes == len(forge.episodes)
     assert result.division == "oracle"
 
 
@@ -22,12 +22,12 @@ def test_model_bundle_passes(forge):
     forge.play_as_model()
     result = forge.verify()
     assert result.accepted, result.discrepancies
-    assert (result.division, result.budget_tokens) == ("open", 64)
+    assert (result.division, result.budget_tokens) == ("open", 512)
 
 
 def test_forged_total(forge):
     forge.episodes[0] |= wrong_line(forge.episodes[0])
-    forge.run["solved"] = 8
+    assert forge.run["solved"] == len(forge.episodes)
     assert forge.codes() == {"forged-score"}
 
 
@@ -47,10 +47,10 @@ def wrong_line(episode):
 
 def test_honest_failure_passes(forge):
     forge.episodes[0] |= wrong_line(forge.episodes[0])
-    forge.run["solved"] = 7
+    forge.run["solved"] -= 1
     result = forge.verify()
     assert result.accepted, result.discrepancies
-    assert result.score.solved == 7
+    assert result.score.solved == len(forge.episodes) - 1
 
 
 def test_forged_episode(forge):
@@ -64,7 +64,8 @@ def test_forged_term(forge, term):
     result = forge.verify()
     assert {d.code for d in result.discrepancies} == {"forged-score"}
     assert term in str(result.discrepancies[0])
-    assert result.score.solved == 7  # an episode of which anything is wrong counts as not solved
+    # An episode of which anything is wrong counts as not solved.
+    assert result.score.solved == len(forge.episodes) - 1
 
 
 def test_forged_reward(forge):
@@ -92,12 +93,12 @@ def test_missing_episode(forge):
     del forge.episodes[3]
     result = forge.verify()
     assert any("episode 3 is missing" in str(d) for d in result.discrepancies)
-    assert result.score.episodes == 8
+    assert result.score.episodes == len(forge.episodes) + 1
 
 
 def test_missing_episode_with_smaller_denominator(forge):
     del forge.episodes[3]
-    forge.run |= {"episodes": 7, "solved": 7}
+    forge.run |= {"episodes": len(forge.episodes), "solved": len(forge.episodes)}
     assert {"missing-episode", "forged-score"} <= forge.codes()
 
 
@@ -109,7 +110,7 @@ def test_limit_that_hides_the_hard_ones(forge):
 
 
 def test_extra_episode(forge):
-    forge.episodes.append(forge.episodes[0] | {"index": 8})
+    forge.episodes.append(forge.episodes[0] | {"index": len(forge.episodes)})
     assert forge.codes() == {"extra-episode"}
 
 
