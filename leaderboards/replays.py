@@ -118,7 +118,7 @@ def replay_all(recorded: Iterable[bytes], claim: Claim, report: Report) -> Repla
     for item in items:
         if item.index not in played:
             report("missing-episode", f"episode {item.index} is missing", EPISODES)
-    return _sum_up(items, played, (*transcripts[True], *transcripts[False]))
+    return _sum_up(items, envs, played, (*transcripts[True], *transcripts[False]))
 
 
 class _Environments:
@@ -243,6 +243,7 @@ def _text(kwargs: object) -> str:
 
 def _sum_up(
     items: tuple[Item, ...],
+    envs: _Environments,
     played: dict[int, tuple[EpisodeRecord, Outcome]],
     transcripts: tuple[Transcript, ...],
 ) -> Replayed:
@@ -259,7 +260,7 @@ def _sum_up(
             actions.update(json.dumps([item.problem, *record.actions]).encode())
             oracle |= record.division == "oracle"
             # Where the prompt alone does not let anyone check, a verifier call reads the answer.
-            public = make_env(item.env, item.kwargs).task.public_verifier
+            public = envs.of(item).task.public_verifier
             oracle |= record.ledger["verifier_calls"] > 0 and not public
     found = [record for record, _ in played.values()]
     return Replayed(
