@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +15,29 @@ from reason_env import lines
 from reason_env.env import Judged, ReasonEnv
 from reason_env.problem import Kind, Verdict
 from reason_env.rewards import RewardTerms
-from reason_env.tokenizer import CHARSET, EOS, PAD
+from reason_env.tokenizer import CHARSET, EOS, PAD, Tokenizer
 
 PROMPT_TOKENS = {"compact": 256, "verbose": 1024}
 """Room for the prompt in a context, its newline included; `check_task` holds families to it."""
 GIVE_UP = "answer:"
 """The line that an agent which stops writing has in effect written: an empty answer."""
+
+
+def lines_of(tokens: Sequence[int], tokenizer: Tokenizer) -> list[tuple[str, tuple[int, ...]]]:
+    """What tokens up to a newline or `<eos>` come to at step granularity.
+
+    Args:
+        tokens: of one line, ended by the newline or by `<eos>`.
+
+    Returns:
+        The lines to step through, each with its token ids: one, and after `<eos>` also `GIVE_UP`
+        (alone where nothing else was written).
+    """
+    ids = tuple(tokens)
+    if ids[-1] != EOS:
+        return [(tokenizer.decode(ids).removesuffix("\n"), ids)]
+    line = tokenizer.decode(ids)
+    return [*([(line, ids[:-1])] if line else []), (GIVE_UP, (EOS,))]
 
 
 class TokenEnv(ReasonEnv):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from reason_env.env import ReasonEnv
-from reason_env.tokenizer import BOS, EOS, PAD
+from reason_env.tokenizer import BOS, PAD
+from reason_env.tokens import lines_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,18 @@ class Recorder:
 
     def play(self, tokens: Sequence[int]) -> None:
         """Write one line, given with the token that ends it (newline or `<eos>`)."""
-        line = self.env.tokenizer.decode(tokens).removesuffix("\n")
-        if tokens[-1] == EOS and not line:
-            line = "answer:"
-        _, reward, self._terminated, _, info = self.env.step(line)
-        feedback = self.env.tokenizer.encode(info["feedback"])
-        self._tokens += [*tokens, *feedback]
-        self._actions += [True] * len(tokens) + [False] * len(feedback)
-        self._rewards += [0.0] * (len(tokens) - 1) + [float(reward)] + [0.0] * len(feedback)
-        self._solved = info["terms"]["outcome"] > 0
+        earned, feedback = 0.0, ""
+        for line, _ in lines_of(tokens, self.env.tokenizer):
+            if self.env.episode.stopped:
+                break
+            _, reward, self._terminated, _, info = self.env.step(line)
+            earned += float(reward)
+            feedback += info["feedback"]
+            self._solved = info["terms"]["outcome"] > 0
+        reply = self.env.tokenizer.encode(feedback)
+        self._tokens += [*tokens, *reply]
+        self._actions += [True] * len(tokens) + [False] * len(reply)
+        self._rewards += [0.0] * (len(tokens) - 1) + [earned] + [0.0] * len(reply)
 
     def trajectory(self) -> Trajectory:
         """What was played so far."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,11 @@ class HFModel:
 
     @property
     def digest(self) -> str:
-        """sha256 of all weights, by name, and of the configuration."""
-        sha = hashlib.sha256(self.network.config.to_json_string(use_diff=False).encode())
+        """sha256 of all weights, by name, and of the configuration; not of where they lie."""
+        config = self.network.config.to_dict()
+        for passing in ("_name_or_path", "transformers_version", "dtype"):
+            config.pop(passing, None)
+        sha = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
         modules = {"network": self.network, "value_head": self.value_head}
         for prefix, module in modules.items():
             if module is not None:

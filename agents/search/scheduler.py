@@ -19,6 +19,7 @@ from agents.search.tree import Tree
 from reason_env.env import ReasonEnv
 from reason_env.splits import stream_seed
 from reason_env.tokenizer import EOS
+from reason_env.tokens import lines_of
 
 LINE_TOKENS = 64
 
@@ -217,19 +218,22 @@ class _Running:
         if not completion.stopped:
             # Cut by a limit: a line that is not finished is never verified.
             return replace(node, done=True)
-        tokens = completion.tokens
-        line = self.env.tokenizer.decode(tokens).removesuffix("\n")
-        if tokens[-1] == EOS and not line:
-            line = "answer:"
         self.env.restore(node.snapshot)
-        _, _, terminated, truncated, info = self.env.step(line)
-        self.ledger += Ledger(env_steps=1)
-        feedback = self.env.tokenizer.encode(info["feedback"])
+        written = list(node.actions), list(node.tokens)
+        context = [*node.context, *completion.tokens]
+        for line, tokens in lines_of(completion.tokens, self.env.tokenizer):
+            _, _, terminated, truncated, info = self.env.step(line)
+            self.ledger += Ledger(env_steps=1)
+            context += self.env.tokenizer.encode(info["feedback"])
+            written[0].append(line)
+            written[1].append(tokens)
+            if terminated or truncated:
+                break
         return Node(
             self.env.snapshot(),
-            (*node.context, *tokens, *feedback),
-            (*node.actions, line),
-            (*node.tokens, tokens),
+            tuple(context),
+            tuple(written[0]),
+            tuple(written[1]),
             (*node.logprobs, sum(completion.logprobs)),
             terminated or truncated,
         )

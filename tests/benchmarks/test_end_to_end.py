@@ -46,7 +46,6 @@ def test_a_saved_model_is_the_same_model(model, tmp_path):
     assert loaded.manifest.model == str(tmp_path / "model")
 
 
-@pytest.mark.xfail(reason="HFModel.digest has the folder's name in it (_name_or_path)")
 def test_the_digest_is_of_the_weights_and_not_of_the_place(model, tmp_path):
     model.save(tmp_path / "model")
     assert load_model(str(tmp_path / "model")).digest == model.digest
