@@ -23,4 +23,6 @@ def fast_tokenizer() -> PreTrainedTokenizerFast:
         eos_token=SPECIALS[EOS],
         padding_side="left",
         clean_up_tokenization_spaces=False,
+        # An agent that spells out `<eos>` writes five characters, here as in our tokenizer.
+        split_special_tokens=True,
     )

@@ -49,7 +49,7 @@ class HFModel:
     def digest(self) -> str:
         """sha256 of all weights, by name, and of the configuration; not of where they lie."""
         config = self.network.config.to_dict()
-        for passing in ("_name_or_path", "transformers_version", "dtype"):
+        for passing in ("_name_or_path", "architectures", "transformers_version", "dtype"):
             config.pop(passing, None)
         sha = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
         modules = {"network": self.network, "value_head": self.value_head}

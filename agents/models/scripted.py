@@ -1,0 +1,201 @@
+"""A language model that follows a script: for tests, and to try a strategy without a network.
+
+    ScriptedModel.table({"": {"left": 0.9, "right": 0.1}, "left\\n": {"answer: 3": 1.0}})
+
+Its token log-probabilities are exact: the chance of a token is that of all lines which go on with
+it, among those that fit so far.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from agents.models.base import Completion, Tokens
+from reason_env.splits import stream_seed
+from reason_env.tokenizer import EOS, SPECIALS, TOKENIZER, Tokenizer
+
+Lines: TypeAlias = Mapping[str, float]
+"""Chances of the next line, 1 in all. A newline is added; `<eos>` at the end stands instead."""
+Script: TypeAlias = Callable[[str, int], Lines | str]
+"""From the text so far, which ends with a line's end, and the row's seed: the next line, or the
+chances of several."""
+_Open: TypeAlias = dict[tuple[int, ...], float]
+
+
+class ScriptedModel:
+    """See `LanguageModel` for the methods.
+
+    Args:
+        script: says what comes next. `logprobs` asks it with seed 0: where the line depends on
+            the seed, give chances instead.
+        value: expected return of a text, for a model with values.
+        name: stands for the script in the digest.
+
+    Attributes:
+        written: every prefix and its completion, in order: the model's own account of its work.
+        valued: every prefix whose value was asked for.
+        calls: rows of each call of `generate`.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        value: Callable[[str], float] | None = None,
+        name: str = "scripted",
+        tokenizer: Tokenizer = TOKENIZER,
+    ) -> None:
+        self.script = script
+        self.value = value
+        self.name = name
+        self.tokenizer = tokenizer
+        self.written: list[tuple[tuple[int, ...], Completion]] = []
+        self.valued: list[tuple[int, ...]] = []
+        self.calls: list[int] = []
+
+    @classmethod
+    def table(
+        cls,
+        lines: Mapping[str, Lines],
+        otherwise: Lines | None = None,
+        value: Callable[[str], float] | None = None,
+    ) -> ScriptedModel:
+        """A model that looks up what comes next.
+
+        Args:
+            lines: by the text after the first line, which is the prompt.
+            otherwise: where the table has no entry; by default to give up (`<eos>`).
+        """
+        default = {"<eos>": 1.0} if otherwise is None else otherwise
+
+        def look_up(text: str, seed: int) -> Lines:
+            return lines.get(text.partition("\n")[2], default)
+
+        name = json.dumps([{key: dict(row) for key, row in lines.items()}, dict(default)])
+        return cls(look_up, value, name)
+
+    @property
+    def has_values(self) -> bool:
+        return self.value is not None
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the table, or of the script's name."""
+        return hashlib.sha256(self.name.encode()).hexdigest()
+
+    def generate(
+        self,
+        prefixes: Sequence[Tokens],
+        *,
+        stop: Collection[int],
+        temperature: float,
+        max_tokens: Sequence[int],
+        seeds: Sequence[int],
+    ) -> list[Completion]:
+        self.calls.append(len(prefixes))
+        completions = []
+        for prefix, limit, seed in zip(prefixes, max_tokens, seeds, strict=True):
+            completion = self._write(tuple(prefix), stop, temperature, limit, seed)
+            self.written.append((tuple(prefix), completion))
+            completions.append(completion)
+        return completions
+
+    def logprobs(
+        self, prefixes: Sequence[Tokens], continuations: Sequence[Tokens]
+    ) -> list[tuple[float, ...]]:
+        results = []
+        for prefix, continuation in zip(prefixes, continuations, strict=True):
+            context, scores = tuple(prefix), []
+            lines, place = self._open(context, seed=0)
+            for i, token in enumerate(continuation):
+                if i:
+                    lines, place = self._after(lines, place, (*context, *continuation[:i]), 0)
+                chances = _next(lines, place)
+                scores.append(math.log(chances[token]) if token in chances else -math.inf)
+            results.append(tuple(scores))
+        return results
+
+    def values(self, prefixes: Sequence[Tokens]) -> list[float]:
+        if self.value is None:
+            raise ValueError("This scripted model has no values; give it value=")
+        self.valued += [tuple(prefix) for prefix in prefixes]
+        return [self.value(self.tokenizer.decode(prefix)) for prefix in prefixes]
+
+    def _write(
+        self,
+        prefix: tuple[int, ...],
+        stop: Collection[int],
+        temperature: float,
+        limit: int,
+        seed: int,
+    ) -> Completion:
+        rng = np.random.default_rng(stream_seed("scripted", seed))
+        tokens: list[int] = []
+        logprobs: list[float] = []
+        lines, place = self._open(prefix, seed)
+        while not tokens or (len(tokens) < limit and tokens[-1] not in stop):
+            if tokens:
+                lines, place = self._after(lines, place, (*prefix, *tokens), seed)
+            chances = _next(lines, place)
+            tokens.append(_choose(chances, temperature, rng))
+            logprobs.append(math.log(chances[tokens[-1]]))
+        return Completion(tuple(tokens), tuple(logprobs), tokens[-1] in stop)
+
+    def _open(self, context: tuple[int, ...], seed: int) -> tuple[_Open, int]:
+        """The lines that fit the unfinished line at the context's end, and its length."""
+        ends = (self.tokenizer.newline, EOS)
+        start = next((i + 1 for i in reversed(range(len(context))) if context[i] in ends), 0)
+        begun = context[start:]
+        lines = self._lines(context[:start], seed)
+        return {line: p for line, p in lines.items() if line[: len(begun)] == begun}, len(begun)
+
+    def _after(
+        self, lines: _Open, place: int, context: tuple[int, ...], seed: int
+    ) -> tuple[_Open, int]:
+        """What `_open` gives one token later."""
+        if context[-1] in (self.tokenizer.newline, EOS):
+            return self._lines(context, seed), 0
+        return {line: p for line, p in lines.items() if line[place] == context[-1]}, place + 1
+
+    def _lines(self, context: tuple[int, ...], seed: int) -> _Open:
+        """Chances of the next line's token ids.
+
+        Raises:
+            ValueError: the script's lines are not lines, or their chances not chances.
+        """
+        said = self.script(self.tokenizer.decode(context), seed)
+        chances = {said: 1.0} if isinstance(said, str) else dict(said)
+        if any("\n" in line for line in chances):
+            raise ValueError(f"A script gives one line at a time, received {list(chances)}")
+        if min(chances.values(), default=0) <= 0 or not math.isclose(sum(chances.values()), 1):
+            raise ValueError(f"Chances must be above 0 and 1 in all, received {chances}")
+        return {self._ids(line): chance for line, chance in chances.items()}
+
+    def _ids(self, line: str) -> tuple[int, ...]:
+        end = EOS if line.endswith(SPECIALS[EOS]) else self.tokenizer.newline
+        return (*self.tokenizer.encode(line.removesuffix(SPECIALS[EOS])), end)
+
+
+def _next(lines: _Open, place: int) -> dict[int, float]:
+    """Chances of the token at `place`, in the order of the ids."""
+    total = sum(lines.values())
+    chances: dict[int, float] = {}
+    for line, chance in lines.items():
+        chances[line[place]] = chances.get(line[place], 0.0) + chance / total
+    return {token: min(1.0, chances[token]) for token in sorted(chances)}
+
+
+def _choose(chances: dict[int, float], temperature: float, rng: np.random.Generator) -> int:
+    if not chances:
+        raise ValueError("The script has no line that begins as the prefix ends")
+    if temperature == 0:
+        return max(chances, key=lambda token: chances[token])
+    weights = np.array(list(chances.values())) ** (1 / temperature)
+    edges = np.cumsum(weights)
+    u = rng.random() * edges[-1]
+    return list(chances)[min(int(np.searchsorted(edges, u, side="right")), len(edges) - 1)]
