@@ -61,7 +61,8 @@ def verdicts(
         if guide == "policy":
             values.append(_by_policy(node))
         elif node.done and reads_end:
-            calls += 1
+            # A line that was cut was never played, so there is nothing to verify.
+            calls += episode.stopped
             solved = episode.stopped and task.is_solved(episode.problem, episode.state)
             values.append(Value(0.0, reward=float(solved), solved=solved))
         elif guide == "oracle":

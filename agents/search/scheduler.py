@@ -8,6 +8,7 @@ search has left.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -145,11 +146,15 @@ class _Running:
         if isinstance(request, Generate):
             if request.n < 1 or request.until not in ("line", "solution"):
                 raise ValueError(f"Expected n >= 1 and until line or solution, received {request}")
+            if not 0 <= request.temperature < math.inf:
+                raise ValueError(f"temperature must be 0 or more, received {request.temperature}")
             self.branches = [node for node in request.nodes for _ in range(request.n)]
             self.written = [False] * len(self.branches)
-        else:
+        elif isinstance(request, Evaluate):
             self.values, cost = verdicts(self.guide, request.nodes, self.env)
             self.ledger += cost
+        else:
+            raise TypeError(f"A strategy yields Generate or Evaluate, received {request!r}")
 
     def advance(self) -> None:
         """Hand a finished request back until one needs the model again."""
@@ -251,6 +256,9 @@ class _Running:
             self._fail(error)
 
     def _finish(self, choice: Choice) -> None:
+        if not isinstance(choice, Choice):
+            self._fail(TypeError(f"A strategy returns a Choice, received {choice!r}"))
+            return
         self.request = None
         node = choice.node
         self.env.restore(node.snapshot)
