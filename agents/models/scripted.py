@@ -96,11 +96,15 @@ class ScriptedModel:
         temperature: float,
         max_tokens: Sequence[int],
         seeds: Sequence[int],
+        without: Sequence[Sequence[Completion]] | None = None,
     ) -> list[Completion]:
+        if without is not None and temperature != 1:
+            raise ValueError(f"without= needs temperature 1, received {temperature}")
         self.calls.append(len(prefixes))
         completions = []
-        for prefix, limit, seed in zip(prefixes, max_tokens, seeds, strict=True):
-            completion = self._write(tuple(prefix), stop, temperature, limit, seed)
+        known = without or [()] * len(prefixes)
+        for prefix, limit, seed, drawn in zip(prefixes, max_tokens, seeds, known, strict=True):
+            completion = self._write(tuple(prefix), stop, temperature, limit, seed, drawn)
             self.written.append((tuple(prefix), completion))
             completions.append(completion)
         return completions
@@ -133,18 +137,27 @@ class ScriptedModel:
         temperature: float,
         limit: int,
         seed: int,
+        drawn: Sequence[Completion],
     ) -> Completion:
         rng = np.random.default_rng(stream_seed("scripted", seed))
         tokens: list[int] = []
         logprobs: list[float] = []
+        complements: list[float] = []
         lines, place = self._open(prefix, seed)
+        new = _without(lines, place, drawn)
         while not tokens or (len(tokens) < limit and tokens[-1] not in stop):
             if tokens:
-                lines, place = self._after(lines, place, (*prefix, *tokens), seed)
+                context = (*prefix, *tokens)
+                new = self._after(new, place, context, seed)[0]
+                lines, place = self._after(lines, place, context, seed)
+            token = _choose(_next(new, place), temperature, rng)
             chances = _next(lines, place)
-            tokens.append(_choose(chances, temperature, rng))
-            logprobs.append(math.log(chances[tokens[-1]]))
-        return Completion(tuple(tokens), tuple(logprobs), tokens[-1] in stop)
+            others = sum(chance for other, chance in chances.items() if other != token)
+            tokens.append(token)
+            logprobs.append(math.log(chances[token]))
+            complements.append(math.log(others) if others else -math.inf)
+        stopped = tokens[-1] in stop
+        return Completion(tuple(tokens), tuple(logprobs), tuple(complements), stopped)
 
     def _open(self, context: tuple[int, ...], seed: int) -> tuple[_Open, int]:
         """The lines that fit the unfinished line at the context's end, and its length."""
@@ -179,6 +192,17 @@ class ScriptedModel:
     def _ids(self, line: str) -> tuple[int, ...]:
         end = EOS if line.endswith(SPECIALS[EOS]) else self.tokenizer.newline
         return (*self.tokenizer.encode(line.removesuffix(SPECIALS[EOS])), end)
+
+
+def _without(lines: _Open, place: int, drawn: Sequence[Completion]) -> _Open:
+    """The lines that go on otherwise than all of `drawn`; all lines, where none does."""
+    known = [completion.tokens for completion in drawn]
+    new = {
+        line: chance
+        for line, chance in lines.items()
+        if not any(line[place : place + len(tokens)] == tokens for tokens in known)
+    }
+    return new or lines
 
 
 def _next(lines: _Open, place: int) -> dict[int, float]:

@@ -58,12 +58,14 @@ def verdicts(
     calls = 0
     for node in nodes:
         episode = node.snapshot.episode
-        if guide == "policy":
+        if node.done and not episode.stopped:
+            # Its last line was cut and never played: it is no solution, nor can it become one.
+            values.append(Value(0.0))
+        elif guide == "policy":
             values.append(_by_policy(node))
         elif node.done and reads_end:
-            # A line that was cut was never played, so there is nothing to verify.
-            calls += episode.stopped
-            solved = episode.stopped and task.is_solved(episode.problem, episode.state)
+            calls += 1
+            solved = task.is_solved(episode.problem, episode.state)
             values.append(Value(0.0, reward=float(solved), solved=solved))
         elif guide == "oracle":
             calls += 1

@@ -79,6 +79,37 @@ def test_goes_on_past_newlines_that_do_not_stop_it():
     assert model.logprobs([PROMPT], [completion.tokens]) == [(0.0,) * 5]
 
 
+def test_lines_that_are_known_are_not_drawn_again():
+    """What is left keeps its proportions, and its log-probabilities."""
+    model = ScriptedModel.table({"": CHANCES})
+    first = next(c for c in write(model, [PROMPT] * 9, range(9)) if c.logprobs[0] < -0.3)
+    rows = 1000
+    drawn = model.generate(
+        [PROMPT] * rows,
+        stop=(NEWLINE, EOS),
+        temperature=1.0,
+        max_tokens=[20] * rows,
+        seeds=range(rows),
+        without=[[first]] * rows,
+    )
+    assert first.tokens not in {completion.tokens for completion in drawn}
+    by_text = {TOKENIZER.decode(c.tokens).strip() or "<eos>": c for c in drawn}
+    assert len(by_text) == 3
+    for text, completion in by_text.items():
+        assert math.exp(sum(completion.logprobs)) == pytest.approx(CHANCES[text])
+        for one, rest in zip(completion.logprobs, completion.complements, strict=True):
+            assert math.exp(one) + math.exp(rest) == pytest.approx(1)
+    [again] = model.generate(
+        [PROMPT],
+        stop=(NEWLINE, EOS),
+        temperature=1.0,
+        max_tokens=[20],
+        seeds=[0],
+        without=[[first, *by_text.values()]],
+    )
+    assert again.stopped
+
+
 def test_its_own_account():
     model = ScriptedModel.table({"": CHANCES}, value=lambda text: float(len(text)))
     drawn = write(model, [PROMPT] * 3, [1, 2, 3])
