@@ -1,14 +1,17 @@
 """Expert iteration: search against the verifier, clone what was found, repeat
 (Anthony, Tian and Barber, "Thinking fast and slow with deep learning and tree search", 2017).
 
+With a value head, the states of the search trees are learned too, with their exact potentials as
+targets: half of them lead nowhere, which no cloned solution could show. That makes the guide
+`value` for searches that may not read the verifier.
+
 Every round draws fresh problems of the train split: cloning the same few solutions again and again
 overfits, so the search goes on to new problems rather than to more solutions of the old ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +22,10 @@ from agents.learning.optimizers import Optimizer, OptimizerConfig
 from agents.learning.rollout import replay
 from agents.learning.run import train
 from agents.learning.specs import EnvSpec
-from agents.learning.trajectory import Batch, collate
+from agents.learning.trajectory import Batch, Trajectory, collate, line_tokens
 from agents.models.hf import HFModel
 from agents.search import load_strategy, run_searches
+from agents.search.tree import Tree
 from reason_env.splits import stream_seed
 
 
@@ -34,11 +38,12 @@ class ExpertIterationConfig:
     problems: int = field(default=512, metadata={"help": "fresh problems per round"})
     epochs: int = field(default=2, metadata={"help": "passes over a round's solutions"})
     minibatch: int = field(default=64, metadata={"help": "solutions per gradient step"})
-    simulations: int = field(default=16, metadata={"help": "of the tree search, per problem"})
-    branch: int = field(default=4, metadata={"help": "lines drawn per widening"})
-    budget_tokens: int = field(default=160, metadata={"help": "generated tokens per problem"})
+    simulations: int = field(default=32, metadata={"help": "of the tree search, per problem"})
+    branch: int = field(default=2, metadata={"help": "lines drawn per widening"})
+    budget_tokens: int = field(default=128, metadata={"help": "generated tokens per problem"})
+    leaves: int = field(default=2, metadata={"help": "ways of each tree to learn values from"})
+    value_weight: float = field(default=1.0, metadata={"help": "of the value head's loss"})
     guide: str = field(default="oracle", metadata={"help": "who values the tree's nodes"})
-    temperature: float = field(default=1.0, metadata={"help": "of the drawn lines"})
     seed: int = field(default=0, metadata={"help": "of problems and searches"})
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=5e-4, warmup=10))
 
@@ -54,39 +59,41 @@ def expert_iteration(model: HFModel, config: ExpertIterationConfig, folder: Path
         "mcts",
         simulations=config.simulations,
         branch=config.branch,
-        temperature=config.temperature,
     )
-    # Numbers of steps differ with what is found: the schedule runs over the most there can be.
-    most = config.epochs * -(-config.problems // config.minibatch)
+    model.add_value_head()
+    # How many steps a round takes differs with what is found: the schedule runs over the most.
+    most = config.epochs * -(-config.problems * (1 + config.leaves) // config.minibatch)
     optimizer = Optimizer(model, config.optimizer, config.rounds * most)
 
     def one_round(number: int) -> dict[str, float]:
         seed = stream_seed("expert_iteration", config.seed, number)
-        envs = []
-        for problem in range(config.problems):
-            env = config.envs[problem % len(config.envs)].make(split="train")
+        rng = np.random.default_rng(seed)
+        envs = [
+            config.envs[i % len(config.envs)].make(split="train") for i in range(config.problems)
+        ]
+        for problem, env in enumerate(envs):
             env.reset(seed=stream_seed(seed, problem))
-            envs.append(env)
         roots = [env.snapshot() for env in envs]
         seeds = [stream_seed(seed, problem, 0) for problem in range(config.problems)]
         found = run_searches(
             model, envs, strategy, seeds, config.budget_tokens, guide=config.guide, line_tokens=32
         )
-        solutions = []
+        lessons: list[Trajectory] = []
+        solved = 0
         for env, root, result in zip(envs, roots, found):
             env.restore(root)
-            trajectory = replay(env, result)
-            if trajectory.solved:
-                solutions.append(trajectory)
+            solution = replay(env, result.tokens)
+            if solution.solved:
+                solved += 1
+                lessons.append(solution)
+            for way in _some_ways(result.tree, config.leaves, rng):
+                env.restore(root)
+                lessons.append(_without_actions(replay(env, way)))
         spent = sum(result.ledger.generated_tokens for result in found)
-        row = {
-            "found": len(solutions) / config.problems,
-            "tokens_per_problem": spent / config.problems,
-        }
-        if not solutions:
+        row = {"found": solved / config.problems, "tokens_per_problem": spent / config.problems}
+        if not lessons:
             return row
-        rng = np.random.default_rng(seed)
-        return {**row, **_clone(model, optimizer, collate(solutions), config, number * most, rng)}
+        return {**row, **_learn(model, optimizer, collate(lessons), config, number * most, rng)}
 
     train(
         folder, "expert_iteration", config, model, optimizer, config.rounds, one_round, save_every=5
@@ -94,7 +101,24 @@ def expert_iteration(model: HFModel, config: ExpertIterationConfig, folder: Path
     return model
 
 
-def _clone(
+def _some_ways(
+    tree: Tree | None, count: int, rng: np.random.Generator
+) -> list[list[tuple[int, ...]]]:
+    """Up to `count` ways from the root to leaves of a tree, as the lines' token ids."""
+    if tree is None:
+        return []
+    parents = {node.parent for node in tree.nodes}
+    leaves = [i for i in range(1, len(tree.nodes)) if i not in parents]
+    chosen = rng.permutation(len(leaves))[:count]
+    return [[line_tokens(line) for line in tree.way(leaves[i])] for i in chosen]
+
+
+def _without_actions(trajectory: Trajectory) -> Trajectory:
+    """For its values alone: nothing of it is cloned."""
+    return replace(trajectory, actions=(False,) * len(trajectory.actions))
+
+
+def _learn(
     model: HFModel,
     optimizer: Optimizer,
     batch: Batch,
@@ -102,14 +126,18 @@ def _clone(
     first_step: int,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    losses: list[float] = []
+    """Clone the solutions and fit the values, for some epochs."""
+    rows: list[tuple[float, float]] = []
     for _ in range(config.epochs):
-        order: Sequence[torch.Tensor] = torch.from_numpy(rng.permutation(len(batch))).split(
-            config.minibatch
-        )
-        for chosen in order:
-            loss = -forward(model, batch.rows(chosen)).logprobs.mean()
-            loss.backward()
-            optimizer.step(first_step + len(losses))
-            losses.append(loss.item())
-    return {"loss": float(np.mean(losses)), "steps": len(losses)}
+        for chosen in torch.from_numpy(rng.permutation(len(batch))).split(config.minibatch):
+            part = batch.rows(chosen)
+            out = forward(model, part)
+            # A minibatch may happen to have no solution to clone.
+            clone = -out.logprobs.mean() if len(out.logprobs) else torch.zeros(())
+            targets = part.potentials[~part.potentials.isnan()]
+            value = ((out.states - targets) ** 2).mean()
+            (clone + config.value_weight * value).backward()
+            optimizer.step(first_step + len(rows))
+            rows.append((clone.item(), value.item()))
+    clone_loss, value_error = np.mean(rows, axis=0)
+    return {"loss": clone_loss, "value_error": value_error, "steps": len(rows)}

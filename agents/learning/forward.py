@@ -12,19 +12,21 @@ from agents.models.hf import HFModel
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Of the N action tokens of a batch, in row-major order.
+    """Of a batch with N action tokens, in row-major order.
 
     Attributes:
         logits: that predicted each token, float32 (N, V).
         logprobs: of each token, natural log, (N,).
         values: of the state before each token, (N,); zeros without a value head.
         final: value of the state after each row's last token, (B,).
+        states: values where the batch has potentials, in row-major order, (M,).
     """
 
     logits: torch.Tensor
     logprobs: torch.Tensor
     values: torch.Tensor
     final: torch.Tensor
+    states: torch.Tensor
 
 
 def forward(model: HFModel, batch: Batch) -> Outputs:
@@ -37,7 +39,9 @@ def forward(model: HFModel, batch: Batch) -> Outputs:
     taken = batch.ids[:, 1:][batch.actions[:, 1:]]
     logprobs = logits.log_softmax(-1).gather(-1, taken[:, None])[:, 0]
     last = hidden[torch.arange(len(batch)), batch.attention.sum(-1) - 1]
-    return Outputs(logits, logprobs, _values(model, before), _values(model, last))
+    known = hidden[~batch.potentials.isnan()]
+    values, final, states = (_values(model, at) for at in (before, last, known))
+    return Outputs(logits, logprobs, values, final, states)
 
 
 def _values(model: HFModel, hidden: torch.Tensor) -> torch.Tensor:

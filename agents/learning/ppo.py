@@ -33,7 +33,7 @@ class PPOConfig:
     """What `reason-train ppo` takes."""
 
     envs: tuple[EnvSpec, ...] = field(metadata={"help": "environments, in equal shares"})
-    reward: str = field(default="shaped", metadata={"help": "preset: outcome, process, shaped"})
+    reward: str = field(default="process", metadata={"help": "preset: outcome, process, shaped"})
     updates: int = field(default=100, metadata={"help": "rounds of rollout and learning"})
     problems: int = field(default=256, metadata={"help": "fresh problems per update"})
     samples: int = field(default=2, metadata={"help": "episodes per problem"})

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from agents.learning.trajectory import Recorder, Trajectory
 from agents.models.base import LanguageModel
-from agents.search import Found
 from reason_env.env import ReasonEnv
 from reason_env.splits import stream_seed
 from reason_env.tokenizer import EOS
@@ -49,9 +48,10 @@ def rollout(
     return [recorder.trajectory() for recorder in recorders]
 
 
-def replay(env: ReasonEnv, found: Found) -> Trajectory:
-    """The trajectory of what a search found, in the environment reset to the problem it had."""
+def replay(env: ReasonEnv, written: Sequence[Sequence[int]]) -> Trajectory:
+    """The trajectory of lines (token ids, as in `Found.tokens`) played in an environment that
+    was just reset, as far as its episode goes."""
     recorder = Recorder(env)
-    for tokens in found.tokens:
+    for tokens in written:
         recorder.play(tokens)
     return recorder.trajectory()

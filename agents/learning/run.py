@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -68,7 +69,9 @@ def train(
     with Progress(*columns) as progress, metrics.open("a") as file:
         bar = progress.add_task(trainer, total=steps, completed=start, note="")
         for number in range(start, steps):
+            started = time.monotonic()
             row = {key: float(value) for key, value in step(number).items()}
+            row["seconds"] = time.monotonic() - started
             file.write(json.dumps({"step": number + 1, **row}) + "\n")
             file.flush()
             for key, value in row.items():

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from reason_env.env import ReasonEnv
-from reason_env.tokenizer import BOS, PAD
-from reason_env.tokens import lines_of
+from reason_env.tokenizer import BOS, EOS, PAD, TOKENIZER
+from reason_env.tokens import GIVE_UP, lines_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Trajectory:
         tokens: `<bos>`, prompt, agent's lines and the environment's feedback, T ids.
         actions: whether the agent wrote the token; only those are ever trained on, T flags.
         rewards: of each token; a line's reward is on the token that ends it, T numbers.
+        potentials: exact value of the state after the token, in [0, 1], at the end of the prompt
+            and of each line with its feedback; NaN in between, T numbers.
         terminated: whether the episode ended by its own rules (else its budget was spent).
         solved: whether the goal was reached.
     """
@@ -27,8 +30,14 @@ class Trajectory:
     tokens: tuple[int, ...]
     actions: tuple[bool, ...]
     rewards: tuple[float, ...]
+    potentials: tuple[float, ...]
     terminated: bool
     solved: bool
+
+
+def line_tokens(line: str) -> tuple[int, ...]:
+    """Token ids of a line, as a model would write it: giving up is `<eos>`."""
+    return (EOS,) if line == GIVE_UP else tuple(TOKENIZER.encode(line + "\n"))
 
 
 class Recorder:
@@ -39,6 +48,7 @@ class Recorder:
         self._tokens = [BOS, *env.tokenizer.encode(env.episode.text)]
         self._actions = [False] * len(self._tokens)
         self._rewards = [0.0] * len(self._tokens)
+        self._potentials = [math.nan] * (len(self._tokens) - 1) + [env.potential()]
         self._terminated = False
         self._solved = False
         self._cut = False
@@ -58,6 +68,7 @@ class Recorder:
         self._tokens += tokens
         self._actions += [True] * len(tokens)
         self._rewards += [0.0] * len(tokens)
+        self._potentials += [math.nan] * len(tokens)
         self._cut = True
 
     def play(self, tokens: Sequence[int]) -> None:
@@ -74,6 +85,8 @@ class Recorder:
         self._tokens += [*tokens, *reply]
         self._actions += [True] * len(tokens) + [False] * len(reply)
         self._rewards += [0.0] * (len(tokens) - 1) + [earned] + [0.0] * len(reply)
+        value = float(self._solved) if self._terminated else self.env.potential()
+        self._potentials += [math.nan] * (len(tokens) + len(reply) - 1) + [value]
 
     def trajectory(self) -> Trajectory:
         """What was played so far."""
@@ -81,6 +94,7 @@ class Recorder:
             tuple(self._tokens),
             tuple(self._actions),
             tuple(self._rewards),
+            tuple(self._potentials),
             self._terminated,
             self._solved,
         )
@@ -95,6 +109,7 @@ class Batch:
         attention: 1 = real token, int64 (B, T).
         actions: whether the agent wrote the token, bool (B, T); never at position 0.
         rewards: float32 (B, T).
+        potentials: float32 (B, T), NaN where there is none.
         terminated: bool (B,).
     """
 
@@ -102,6 +117,7 @@ class Batch:
     attention: torch.Tensor
     actions: torch.Tensor
     rewards: torch.Tensor
+    potentials: torch.Tensor
     terminated: torch.Tensor
 
     def __len__(self) -> int:
@@ -115,6 +131,7 @@ class Batch:
             self.attention[index, :longest],
             self.actions[index, :longest],
             self.rewards[index, :longest],
+            self.potentials[index, :longest],
             self.terminated[index],
         )
 
@@ -137,5 +154,6 @@ def collate(trajectories: Sequence[Trajectory]) -> Batch:
         padded([[1] * len(t.tokens) for t in trajectories], 0, torch.long),
         padded([t.actions for t in trajectories], 0, torch.bool),
         padded([t.rewards for t in trajectories], 0.0, torch.float32),
+        padded([t.potentials for t in trajectories], math.nan, torch.float32),
         torch.tensor([t.terminated for t in trajectories]),
     )

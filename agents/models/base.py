@@ -18,11 +18,13 @@ class Completion:
     Attributes:
         tokens: generated ids, the stop token included.
         logprobs: the model's own natural log-probability of each token, at temperature 1.
+        complements: natural log-probability of all other tokens at each place, likewise.
         stopped: whether a stop token ended it (else its token limit did).
     """
 
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
+    complements: tuple[float, ...]
     stopped: bool
 
 
@@ -51,6 +53,7 @@ class LanguageModel(Protocol):
         temperature: float,
         max_tokens: Sequence[int],
         seeds: Sequence[int],
+        without: Sequence[Sequence[Completion]] | None = None,
     ) -> list[Completion]:
         """One completion per prefix.
 
@@ -62,6 +65,9 @@ class LanguageModel(Protocol):
             temperature: 0 takes the likeliest token.
             max_tokens: limit of each row, 1 or more.
             seeds: random stream of each row, 0 <= seed < 2**64.
+            without: completions of each row's prefix that are not to be drawn again
+                (temperature 1 only): the row is sampled from the model given that it is none
+                of them.
         """
 
     def logprobs(

@@ -81,7 +81,10 @@ class HFModel:
         temperature: float,
         max_tokens: Sequence[int],
         seeds: Sequence[int],
+        without: Sequence[Sequence[Completion]] | None = None,
     ) -> list[Completion]:
+        if without is not None and temperature != 1:
+            raise ValueError(f"without= needs temperature 1, received {temperature}")
         if not len(prefixes) == len(max_tokens) == len(seeds):
             raise ValueError(
                 "prefixes, max_tokens and seeds must have one entry per row, received "
@@ -90,18 +93,18 @@ class HFModel:
         completions: list[Completion] = []
         for start in range(0, len(prefixes), self.max_rows):
             rows = slice(start, start + self.max_rows)
+            sampler = RowSampler(seeds[rows], temperature, without and without[rows])
             completions += self._generate(
-                prefixes[rows], frozenset(stop), temperature, max_tokens[rows], seeds[rows]
+                prefixes[rows], frozenset(stop), max_tokens[rows], sampler
             )
         return completions
 
     def _generate(
         self,
         prefixes: Sequence[Tokens],
-        stop: frozenset[int],
-        temperature: float,
+        stop: Collection[int],
         max_tokens: Sequence[int],
-        seeds: Sequence[int],
+        sampler: RowSampler,
     ) -> list[Completion]:
         # Samples of one prefix share the work of reading it.
         distinct = {
@@ -112,7 +115,6 @@ class HFModel:
         rows = torch.tensor([distinct[tuple(prefix)] for prefix in prefixes])
         cache.batch_select_indices(rows)
         ids, attention = ids[rows], attention[rows]
-        sampler = RowSampler(seeds, temperature)
         written = self.network.generate(
             input_ids=ids,
             attention_mask=attention,
@@ -125,10 +127,11 @@ class HFModel:
                 pad_token_id=PAD,
             ),
         )[:, ids.shape[1] :].tolist()
-        logprobs = torch.stack(sampler.chosen_logprobs, dim=1).tolist()
+        logprobs = torch.stack(sampler.logprobs, dim=1).tolist()
+        complements = torch.stack(sampler.complements, dim=1).tolist()
         return [
-            _completion(row[:limit], row_logprobs, stop)
-            for row, row_logprobs, limit in zip(written, logprobs, max_tokens)
+            _completion(row[:limit], chosen, others, stop)
+            for row, chosen, others, limit in zip(written, logprobs, complements, max_tokens)
         ]
 
     def _read(self, ids: torch.Tensor, attention: torch.Tensor) -> DynamicCache:
@@ -238,9 +241,12 @@ def _left_padded(rows: Sequence[Tokens]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _completion(
-    tokens: Sequence[int], logprobs: Sequence[float], stop: frozenset[int]
+    tokens: Sequence[int],
+    logprobs: Sequence[float],
+    complements: Sequence[float],
+    stop: Collection[int],
 ) -> Completion:
     """Cut a row at its first stop token."""
     end = next((i + 1 for i, token in enumerate(tokens) if token in stop), len(tokens))
     stopped = end > 0 and tokens[end - 1] in stop
-    return Completion(tuple(tokens[:end]), tuple(logprobs[:end]), stopped)
+    return Completion(tuple(tokens[:end]), tuple(logprobs[:end]), tuple(complements[:end]), stopped)

@@ -5,10 +5,11 @@ human knowledge", 2017, eq. 2 of its methods) to a node whose lines are not all 
 more lines there from the policy, value the new ones, and pass the return up, edge rewards and
 discount included. Departures, since lines cannot be listed as moves can:
 
-- a node's lines are drawn from the policy; equal lines are one child, whose prior is the policy's
-  probability of it among its siblings;
+- a node's lines are drawn from the policy, without replacement: no token is spent on a line that
+  is known there. A child's prior is the policy's probability of its line among its siblings;
 - a node may be widened again when it has been visited often enough: it has drawn at most
   `branch * ceil(sqrt(visits))` lines (progressive widening, Couetoux et al., 2011);
+- a finished node is not visited again: it has nothing more to tell;
 - all new children are valued at once, which costs no generated tokens; what goes up is the best
   of them, and a child not yet visited counts with what the guide said of it;
 - a solution that the guide knows to be right ends the search.
@@ -20,6 +21,7 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
+from agents.models.base import Completion
 from agents.search.ledger import BudgetSpent
 from agents.search.requests import Choice, Node, Request, Response, Search, evaluate, generate
 from agents.search.tree import Branch, Tree
@@ -36,7 +38,8 @@ class _Vertex:
     value: float = 0.0
     visits: int = 0
     returns: float = 0.0
-    drawn: int = 0
+    tries: int = 0
+    drawn: list[Completion] = field(default_factory=list)
     solved: bool = False
     children: list[_Vertex] = field(default_factory=list)
 
@@ -52,16 +55,15 @@ class _Vertex:
 
     @property
     def line(self) -> str:
-        return self.node.actions[-1] if self.node.actions else ""
+        return _since(self.parent.node, self.node) if self.parent else ""
 
 
 def mcts(
     root: Node,
     simulations: int = 64,
-    branch: int = 4,
+    branch: int = 1,
     c_puct: float = 1.0,
     discount: float = 1.0,
-    temperature: float = 1.0,
 ) -> Search:
     """Search a tree of lines and return the best way found.
 
@@ -70,7 +72,6 @@ def mcts(
         branch: lines drawn from the policy each time a node is widened.
         c_puct: weight of the exploration term.
         discount: of the return, per line, in (0, 1].
-        temperature: of the drawn lines; priors are always those of the policy itself.
 
     Raises:
         ValueError: an option out of its range.
@@ -83,14 +84,15 @@ def mcts(
         raise ValueError(
             f"c_puct must be 0 or more and discount in (0, 1], received {c_puct} and {discount}"
         )
+    if root.done:
+        return Choice(root)
     grown = [_Vertex(root, None, 0)]
     try:
         for _ in range(simulations):
             leaf = _select(grown[0], branch, c_puct, discount)
-            if not leaf.node.done:
-                new = yield from _widen(grown, leaf, branch, temperature)
-                if any(child.solved for child in new):
-                    break
+            new = yield from _widen(grown, leaf, branch)
+            if any(child.solved for child in new):
+                break
             _back_up(leaf, discount)
     except BudgetSpent:
         pass
@@ -98,25 +100,21 @@ def mcts(
 
 
 def _select(vertex: _Vertex, branch: int, c_puct: float, discount: float) -> _Vertex:
-    """Descend to a node that is over, or due for more lines."""
-    while not vertex.node.done and vertex.children:
-        if vertex.drawn < branch * math.ceil(math.sqrt(vertex.visits)):
+    """Descend to a node that is due for more lines. Finished nodes have nothing more to tell."""
+    while vertex.tries >= branch * math.ceil(math.sqrt(vertex.visits)):
+        pairs = [(c, p) for c, p in zip(vertex.children, _priors(vertex)) if not c.node.done]
+        if not pairs:
             return vertex
-        priors = _priors(vertex)
-        root_visits = math.sqrt(vertex.visits)
-        vertex = max(
-            zip(vertex.children, priors),
-            key=lambda pair: (
-                pair[0].reward
-                + discount * pair[0].mean
-                + c_puct * pair[1] * root_visits / (1 + pair[0].visits)
-            ),
-        )[0]
+        scale = c_puct * math.sqrt(vertex.visits)
+        scores = [c.reward + discount * c.mean + scale * p / (1 + c.visits) for c, p in pairs]
+        vertex = pairs[scores.index(max(scores))][0]
     return vertex
 
 
 def _priors(vertex: _Vertex) -> list[float]:
     """The policy's probabilities of the children's lines, normalised among them."""
+    if not vertex.children:
+        return []
     highest = max(child.logprob for child in vertex.children)
     weights = [math.exp(child.logprob - highest) for child in vertex.children]
     total = sum(weights)
@@ -124,18 +122,21 @@ def _priors(vertex: _Vertex) -> list[float]:
 
 
 def _widen(
-    grown: list[_Vertex], leaf: _Vertex, branch: int, temperature: float
+    grown: list[_Vertex], leaf: _Vertex, branch: int
 ) -> Generator[Request, Response, list[_Vertex]]:
-    """Draw lines at a leaf, add those that are new as children, and value them."""
-    [drawn] = yield from generate([leaf.node], branch, "line", temperature)
-    leaf.drawn += branch
-    known = {child.line for child in leaf.children}
+    """Draw new lines at a leaf, add them as children, and value them."""
+    [drawn] = yield from generate([leaf.node], branch, without=leaf.drawn)
     fresh: dict[str, Node] = {}
     for node in drawn:
-        # A line that was cut off is no line: it has no text of its own.
-        if len(node.actions) > len(leaf.node.actions) and node.actions[-1] not in known:
-            fresh.setdefault(node.actions[-1], node)
-    nodes = list(fresh.values())
+        assert node.written is not None
+        # Lines drawn at the same time may still be equal. One that was cut off is no line.
+        if len(node.actions) > len(leaf.node.actions):
+            fresh.setdefault(_since(leaf.node, node), node)
+        if node.written.tokens not in [known.tokens for known in leaf.drawn]:
+            leaf.drawn.append(node.written)
+    leaf.tries += branch
+    known = {child.line for child in leaf.children}
+    nodes = [node for line, node in fresh.items() if line not in known]
     values = yield from evaluate(nodes)
     new = []
     for node, value in zip(nodes, values):
@@ -144,6 +145,11 @@ def _widen(
         grown.append(child)
         new.append(child)
     return new
+
+
+def _since(before: Node, node: Node) -> str:
+    """What was written in between: a line, or two where `<eos>` ended the first."""
+    return "\n".join(node.actions[len(before.actions) :])
 
 
 def _back_up(leaf: _Vertex, discount: float) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from agents.models.base import Completion
 from agents.search.tree import Tree
 from reason_env.env import Snapshot
 
@@ -29,6 +30,7 @@ class Node:
         tokens: their token ids, newlines included.
         logprobs: natural log-probability of each line under the model at temperature 1.
         done: whether the episode is over, or its last line was cut and so can't be played.
+        written: the last completion, as the model gave it.
     """
 
     snapshot: Snapshot
@@ -37,6 +39,7 @@ class Node:
     tokens: tuple[tuple[int, ...], ...] = ()
     logprobs: tuple[float, ...] = ()
     done: bool = False
+    written: Completion | None = None
 
     @property
     def logprob(self) -> float:
@@ -49,13 +52,14 @@ class Generate:
     """Continue each node `n` times by one line, or until its episode is over.
 
     Answered by one list of `n` nodes per node of the request. Nodes that are done come back as
-    they are.
+    they are. Lines in `without` are not drawn again (temperature 1, one line).
     """
 
     nodes: Sequence[Node]
     n: int = 1
     until: str = "line"
     temperature: float = 1.0
+    without: Sequence[Completion] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +104,14 @@ Strategy: TypeAlias = Callable[[Node], Search]
 
 
 def generate(
-    nodes: Sequence[Node], n: int = 1, until: str = "line", temperature: float = 1.0
+    nodes: Sequence[Node],
+    n: int = 1,
+    until: str = "line",
+    temperature: float = 1.0,
+    without: Sequence[Completion] = (),
 ) -> Generator[Request, Response, list[list[Node]]]:
     """`yield Generate(...)` with the type of its answer."""
-    groups: list[list[Node]] = yield Generate(nodes, n, until, temperature)
+    groups: list[list[Node]] = yield Generate(nodes, n, until, temperature, without)
     return groups
 
 

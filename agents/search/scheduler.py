@@ -104,6 +104,7 @@ class _Row:
     limit: int
     seed: int
     temperature: float
+    without: Sequence[Completion]
 
 
 class _Running:
@@ -146,6 +147,8 @@ class _Running:
         if isinstance(request, Generate):
             if request.n < 1 or request.until not in ("line", "solution"):
                 raise ValueError(f"Expected n >= 1 and until line or solution, received {request}")
+            if request.without and (request.until != "line" or request.temperature != 1):
+                raise ValueError("without= needs one line at temperature 1")
             if not 0 <= request.temperature < math.inf:
                 raise ValueError(f"temperature must be 0 or more, received {request.temperature}")
             self.branches = [node for node in request.nodes for _ in range(request.n)]
@@ -208,7 +211,10 @@ class _Running:
             node = self.branches[branch]
             seed = stream_seed(self.seed, self.rows_asked)
             self.rows_asked += 1
-            rows.append(_Row(self, branch, node.context, limit, seed, self.request.temperature))
+            request = self.request
+            rows.append(
+                _Row(self, branch, node.context, limit, seed, request.temperature, request.without)
+            )
         return rows
 
     def write(self, row: _Row, completion: Completion) -> None:
@@ -222,7 +228,7 @@ class _Running:
     def _play(self, node: Node, completion: Completion) -> Node:
         if not completion.stopped:
             # Cut by a limit: a line that is not finished is never verified.
-            return replace(node, done=True)
+            return replace(node, done=True, written=completion)
         self.env.restore(node.snapshot)
         written = list(node.actions), list(node.tokens)
         context = [*node.context, *completion.tokens]
@@ -241,6 +247,7 @@ class _Running:
             tuple(written[1]),
             (*node.logprobs, sum(completion.logprobs)),
             terminated or truncated,
+            completion,
         )
 
     # -- The end -------------------------------------------------------------------------------
@@ -282,6 +289,7 @@ def _generate(model: LanguageModel, live: Sequence[_Running]) -> None:
             temperature=temperature,
             max_tokens=[row.limit for row in chosen],
             seeds=[row.seed for row in chosen],
+            without=[row.without for row in chosen] if temperature == 1 else None,
         )
         for row, completion in zip(chosen, completions):
             row.search.write(row, completion)

@@ -12,7 +12,8 @@ class Branch:
 
     Attributes:
         parent: index of the parent in the tree, -1 for the root.
-        line: the line that leads here from there.
+        line: the line that leads here from there (two, with a newline between, where the model
+            ended a line with `<eos>` and so gave up too).
         prior: the policy's probability of the line among its siblings, in [0, 1].
         reward: of the step that leads here.
         value: what the guide said of the node when it was new.
@@ -40,6 +41,14 @@ class Tree:
     def children(self, index: int) -> list[int]:
         """Indices of a node's children."""
         return [i for i, node in enumerate(self.nodes) if node.parent == index]
+
+    def way(self, index: int) -> list[str]:
+        """The lines from the root to a node."""
+        lines: list[str] = []
+        while index > 0:
+            lines += reversed(self.nodes[index].line.split("\n"))
+            index = self.nodes[index].parent
+        return lines[::-1]
 
     def to_json(self) -> list[dict[str, Any]]:
         return [asdict(node) for node in self.nodes]
