@@ -44,6 +44,10 @@ def tiny(
     """Make an untrained tiny Llama-type model with this project's tokenizer."""
     if out.exists():
         raise FileExistsError(f"{out} exists already; choose another folder")
+    if min(layers, width, heads) < 1:
+        raise ValueError(
+            f"layers, width and heads must be 1 or more, received {layers}, {width} and {heads}"
+        )
     if width % (2 * heads):
         raise ValueError(f"width must be a multiple of 2 * heads, received {width} and {heads}")
     HFModel(tiny_model(TinyConfig(layers, width, heads), seed)).save(out)

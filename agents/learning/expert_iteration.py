@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from agents.learning.config import check_config
 from agents.learning.forward import forward
 from agents.learning.optimizers import Optimizer, OptimizerConfig
 from agents.learning.rollout import replay
@@ -55,6 +56,7 @@ def expert_iteration(model: HFModel, config: ExpertIterationConfig, folder: Path
         ValueError: an option of the search out of its range.
         FileExistsError: the folder holds another run.
     """
+    check_config(config)
     strategy = load_strategy(
         "mcts",
         simulations=config.simulations,

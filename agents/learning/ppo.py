@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from agents.learning.advantages import gae, whiten
+from agents.learning.config import check_config
 from agents.learning.forward import forward
 from agents.learning.losses import entropy, kl_k3, policy_loss, value_loss
 from agents.learning.optimizers import Optimizer, OptimizerConfig
@@ -57,8 +58,10 @@ def ppo(model: HFModel, config: PPOConfig, folder: Path) -> HFModel:
     The reference policy is the model as it comes in; it gets a value head if it has none.
 
     Raises:
+        ValueError: a setting out of its range.
         FileExistsError: the folder holds another run.
     """
+    check_config(config)
     reference = copy.deepcopy(model)
     model.add_value_head()
     per_update = config.epochs * -(-config.problems * config.samples // config.minibatch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -46,7 +47,8 @@ def train(
             checkpoint `model/`. A finished run is loaded and not repeated.
         trainer: name for the progress bar and the configuration.
         config: the trainer's frozen dataclass.
-        step: does one update and returns what to log.
+        step: does one update and returns what to log. If the very first one raises, the folder is
+            removed again.
         save_every: steps between resume points.
 
     Raises:
@@ -66,21 +68,28 @@ def train(
         TextColumn("{task.fields[note]}"),
     )
     board = SummaryWriter(str(folder / "tensorboard"))
-    with Progress(*columns) as progress, metrics.open("a") as file:
-        bar = progress.add_task(trainer, total=steps, completed=start, note="")
-        for number in range(start, steps):
-            started = time.monotonic()
-            row = {key: float(value) for key, value in step(number).items()}
-            row["seconds"] = time.monotonic() - started
-            file.write(json.dumps({"step": number + 1, **row}) + "\n")
-            file.flush()
-            for key, value in row.items():
-                board.add_scalar(f"{trainer}/{key}", value, number + 1)
-            note = "  ".join(f"{key} {value:.3g}" for key, value in list(row.items())[:3])
-            progress.update(bar, advance=1, note=note)
-            if (number + 1) % save_every == 0 and number + 1 < steps:
-                _save_state(folder, model, optimizer, number + 1)
-    board.close()
+    try:
+        with Progress(*columns) as progress, metrics.open("a") as file:
+            bar = progress.add_task(trainer, total=steps, completed=start, note="")
+            for number in range(start, steps):
+                started = time.monotonic()
+                row = {key: float(value) for key, value in step(number).items()}
+                row["seconds"] = time.monotonic() - started
+                file.write(json.dumps({"step": number + 1, **row}) + "\n")
+                file.flush()
+                for key, value in row.items():
+                    board.add_scalar(f"{trainer}/{key}", value, number + 1)
+                note = "  ".join(f"{key} {value:.3g}" for key, value in list(row.items())[:3])
+                progress.update(bar, advance=1, note=note)
+                if (number + 1) % save_every == 0 and number + 1 < steps:
+                    _save_state(folder, model, optimizer, number + 1)
+    except Exception:
+        if not metrics.stat().st_size:
+            # Not one step was done: the settings were wrong, so the folder is free again.
+            shutil.rmtree(folder)
+        raise
+    finally:
+        board.close()
     model.save(folder / MODEL)
     _save_state(folder, model, optimizer, steps)
 

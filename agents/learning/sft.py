@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from agents.learning.config import check_config
 from agents.learning.demonstrations import demonstrate
 from agents.learning.forward import forward
 from agents.learning.optimizers import Optimizer, OptimizerConfig
@@ -65,11 +66,10 @@ def sft(model: HFModel, config: SFTConfig, folder: Path) -> HFModel:
     """Supervised fine-tuning: clone demonstrations, in place; writes the run to `folder`.
 
     Raises:
-        ValueError: an expert share outside 0..1.
+        ValueError: a setting out of its range.
         FileExistsError: the folder holds another run.
     """
-    if not 0 <= config.expert_share <= 1:
-        raise ValueError(f"expert_share must be in 0..1, received {config.expert_share}")
+    check_config(config)
     optimizer = Optimizer(model, config.optimizer, config.steps)
     batches: Iterator[Batch] | None = None
 

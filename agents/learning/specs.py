@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from typing import Any
 import gymnasium
 
 from reason_env.env import ReasonEnv
+from reason_env.errors import choose
+
+_ARGUMENTS = list(inspect.signature(ReasonEnv).parameters)[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,19 @@ class EnvSpec:
         return f"{self.id}:{pairs}" if pairs else self.id
 
     def make(self, **overrides: Any) -> ReasonEnv:
-        """The bare environment; `overrides` win over the spec's own arguments."""
+        """The bare environment; `overrides` win over the spec's own arguments.
+
+        Raises:
+            ValueError: no such id, argument or value, naming the nearest.
+        """
         name = self.id if "/" in self.id else f"reason_env/{self.id}"
         kwargs: Mapping[str, Any] = {**dict(self.kwargs), **overrides}
-        env = gymnasium.make(name, disable_env_checker=True, **kwargs).unwrapped
+        for key in kwargs:
+            choose(key, _ARGUMENTS, f"argument of {self.id}")
+        try:
+            env = gymnasium.make(name, disable_env_checker=True, **kwargs).unwrapped
+        except gymnasium.error.Error as error:
+            raise ValueError(f"Environment {self.id!r}: {error}") from error
         if type(env) is not ReasonEnv:
             raise ValueError(f"Expected an id of step granularity, received {self.id!r}")
         return env

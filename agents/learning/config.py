@@ -1,0 +1,37 @@
+"""Ranges that all trainers' configurations share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+_FROM_ZERO = {"seed", "first_batch", "workers", "leaves", "warmup"}
+_SHARES = {"expert_share", "gamma", "lam", "final", "decay_from"}
+
+
+def check_config(config: Any) -> None:
+    """Refuse a configuration that no run could follow.
+
+    Whole numbers are 1 or more (those of `_FROM_ZERO`: 0 or more), shares and discounts from 0 to
+    1, and all other numbers 0 or more.
+
+    Raises:
+        ValueError: names the field, what it must be and what it is.
+    """
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if is_dataclass(value):
+            check_config(value)
+        elif field.name == "envs" and not value:
+            raise ValueError("envs must name one environment or more")
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        elif isinstance(value, int) and field.type == "int":
+            least = 0 if field.name in _FROM_ZERO else 1
+            if value < least:
+                raise ValueError(f"{field.name} must be {least} or more, received {value}")
+        elif field.name in _SHARES and not 0 <= value <= 1:
+            raise ValueError(f"{field.name} must be in 0..1, received {value}")
+        elif not 0 <= value < math.inf:
+            raise ValueError(f"{field.name} must be 0 or more, received {value}")
