@@ -9,7 +9,8 @@ discount included. Departures, since lines cannot be listed as moves can:
   is known there. A child's prior is the policy's probability of its line among its siblings;
 - a node may be widened again when it has been visited often enough: it has drawn at most
   `branch * ceil(sqrt(visits))` lines (progressive widening, Couetoux et al., 2011);
-- a finished node is not visited again: it has nothing more to tell;
+- a finished node, and one below which all is finished, is not visited again: it has nothing more
+  to tell;
 - all new children are valued at once, which costs no generated tokens; what goes up is the best
   of them, and a child not yet visited counts with what the guide said of it;
 - a solution that the guide knows to be right ends the search.
@@ -41,6 +42,8 @@ class _Vertex:
     tries: int = 0
     drawn: list[Completion] = field(default_factory=list)
     solved: bool = False
+    dry: bool = False
+    closed: bool = False
     children: list[_Vertex] = field(default_factory=list)
 
     @property
@@ -89,6 +92,8 @@ def mcts(
     grown = [_Vertex(root, None, 0)]
     try:
         for _ in range(simulations):
+            if grown[0].closed:
+                break
             leaf = _select(grown[0], branch, c_puct, discount)
             new = yield from _widen(grown, leaf, branch)
             if any(child.solved for child in new):
@@ -100,9 +105,9 @@ def mcts(
 
 
 def _select(vertex: _Vertex, branch: int, c_puct: float, discount: float) -> _Vertex:
-    """Descend to a node that is due for more lines. Finished nodes have nothing more to tell."""
-    while vertex.tries >= branch * math.ceil(math.sqrt(vertex.visits)):
-        pairs = [(c, p) for c, p in zip(vertex.children, _priors(vertex)) if not c.node.done]
+    """Descend from a node that is not closed to one that is due for more lines."""
+    while vertex.dry or vertex.tries >= branch * math.ceil(math.sqrt(vertex.visits)):
+        pairs = [(c, p) for c, p in zip(vertex.children, _priors(vertex)) if not c.closed]
         if not pairs:
             return vertex
         scale = c_puct * math.sqrt(vertex.visits)
@@ -126,6 +131,7 @@ def _widen(
 ) -> Generator[Request, Response, list[_Vertex]]:
     """Draw new lines at a leaf, add them as children, and value them."""
     [drawn] = yield from generate([leaf.node], branch, without=leaf.drawn)
+    before = len(leaf.drawn)
     fresh: dict[str, Node] = {}
     for node in drawn:
         assert node.written is not None
@@ -135,12 +141,15 @@ def _widen(
         if node.written.tokens not in [known.tokens for known in leaf.drawn]:
             leaf.drawn.append(node.written)
     leaf.tries += branch
+    # Drawing without replacement repeats a line only where there is no other.
+    leaf.dry = len(leaf.drawn) == before
     known = {child.line for child in leaf.children}
     nodes = [node for line, node in fresh.items() if line not in known]
     values = yield from evaluate(nodes)
     new = []
     for node, value in zip(nodes, values):
-        child = _Vertex(node, leaf, len(grown), value.reward, value.value, solved=value.solved)
+        child = _Vertex(node, leaf, len(grown), value.reward, value.value)
+        child.solved, child.closed = value.solved, node.done
         leaf.children.append(child)
         grown.append(child)
         new.append(child)
@@ -161,6 +170,7 @@ def _back_up(leaf: _Vertex, discount: float) -> None:
     while vertex is not None:
         vertex.visits += 1
         vertex.returns += value
+        vertex.closed = vertex.dry and all(child.closed for child in vertex.children)
         value = vertex.reward + discount * value
         vertex = vertex.parent
 

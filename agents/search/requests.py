@@ -31,6 +31,9 @@ class Node:
         logprobs: natural log-probability of each line under the model at temperature 1.
         done: whether the episode is over, or its last line was cut and so can't be played.
         written: the last completion, as the model gave it.
+        played: how many of the actions the environment has taken. Where the verifier is private,
+            a wrong claim has ended the episode without the search being told: it goes on writing
+            lines that are not played.
     """
 
     snapshot: Snapshot
@@ -40,6 +43,7 @@ class Node:
     logprobs: tuple[float, ...] = ()
     done: bool = False
     written: Completion | None = None
+    played: int = 0
 
     @property
     def logprob(self) -> float:

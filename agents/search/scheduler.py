@@ -17,7 +17,9 @@ from agents.search.guides import check_guide, default_guide, verdicts
 from agents.search.ledger import BudgetSpent, Ledger
 from agents.search.requests import Choice, Evaluate, Generate, Node, Search, Strategy, Value
 from agents.search.tree import Tree
+from reason_env import lines
 from reason_env.env import ReasonEnv
+from reason_env.problem import Kind
 from reason_env.splits import stream_seed
 from reason_env.tokenizer import EOS
 from reason_env.tokens import lines_of
@@ -124,6 +126,8 @@ class _Running:
         self.budget = budget
         self.guide = guide
         self.line_tokens = line_tokens
+        # Whether the search may be told that a wrong claim has ended an episode.
+        self.reads_ends = guide == "oracle" or env.task.public_verifier
         self.ledger = Ledger()
         self.found: Found | None = None
         self.rows_asked = 0
@@ -230,24 +234,33 @@ class _Running:
             # Cut by a limit: a line that is not finished is never verified.
             return replace(node, done=True, written=completion)
         self.env.restore(node.snapshot)
-        written = list(node.actions), list(node.tokens)
-        context = [*node.context, *completion.tokens]
-        for line, tokens in lines_of(completion.tokens, self.env.tokenizer):
+        actions, tokens, context = [*node.actions], [*node.tokens], [*node.context]
+        context += completion.tokens
+        played, done = node.played, False
+        for line, ids in lines_of(completion.tokens, self.env.tokenizer):
+            actions.append(line)
+            tokens.append(ids)
+            answered = lines.kind_of(lines.normalise(line)) is Kind.ANSWER
+            if self.env.episode.stopped:
+                # Ended by a wrong claim, of which this search may not know.
+                done = answered or len(actions) >= self.env.max_steps
+                continue
             _, _, terminated, truncated, info = self.env.step(line)
             self.ledger += Ledger(env_steps=1)
+            played += 1
             context += self.env.tokenizer.encode(info["feedback"])
-            written[0].append(line)
-            written[1].append(tokens)
-            if terminated or truncated:
+            done = truncated or (terminated and (answered or self.reads_ends))
+            if done:
                 break
         return Node(
             self.env.snapshot(),
             tuple(context),
-            tuple(written[0]),
-            tuple(written[1]),
+            tuple(actions),
+            tuple(tokens),
             (*node.logprobs, sum(completion.logprobs)),
-            terminated or truncated,
+            done,
             completion,
+            played,
         )
 
     # -- The end -------------------------------------------------------------------------------
@@ -269,9 +282,9 @@ class _Running:
         self.request = None
         node = choice.node
         self.env.restore(node.snapshot)
-        self.found = Found(
-            node.actions, node.tokens, self.ledger, self.guide == "oracle", None, choice.tree
-        )
+        actions, tokens = node.actions[: node.played], node.tokens[: node.played]
+        oracle = self.guide == "oracle"
+        self.found = Found(actions, tokens, self.ledger, oracle, None, choice.tree)
 
     def _fail(self, error: Exception) -> None:
         self.request = None
