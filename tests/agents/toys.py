@@ -18,10 +18,13 @@ from reason_env.task import Task, potential_at
 
 class Doors(Task):
     """Go through as many doors as the level says, each left (`L`) or right (`R`); one way alone
-    leads to the goal, and a wrong turn cannot be seen."""
+    leads to the goal, and a wrong turn cannot be seen.
+
+    With a private verifier the doors are only thought through: the way is to be answered.
+    """
 
     name = "Doors"
-    levels = range(1, 7)
+    levels = range(1, 9)
     asks_answer = False
 
     def __init__(self, public: bool = True) -> None:
@@ -35,13 +38,14 @@ class Doors(Task):
 
     def step(self, problem: Problem, state: State, line: str) -> Verdict:
         if lines.kind_of(line) is Kind.ANSWER:
-            return Verdict(Kind.ANSWER, False, state, "no answer is asked for")
+            answered = State(state.data, lines.answer_value(line))
+            return Verdict(Kind.ANSWER, self.is_solved(problem, answered), answered)
         if line not in ("L", "R") or len(state.data) == len(problem.data):
             return Verdict(Kind.THOUGHT, True, state)
         return Verdict(Kind.CLAIM, True, State(state.data + line))
 
     def is_solved(self, problem: Problem, state: State) -> bool:
-        return state.data == problem.data
+        return (state.data if self.public_verifier else state.answer) == problem.data
 
     def potential(self, problem: Problem, state: State) -> float:
         left = len(problem.data) - len(state.data)
