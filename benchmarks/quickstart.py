@@ -39,6 +39,7 @@ from benchmarks.report import write_report
 from benchmarks.runner import run_suite
 
 COUNTDOWN = EnvSpec.parse("Countdown-v0:level=1,feedback=state")
+ARITHMETIC = EnvSpec.parse("Arithmetic-v0:level=2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +64,22 @@ QUICK = Recipe(
     suite="quickstart",
     tiny=TinyConfig(),
     sft=SFTConfig((COUNTDOWN,), expert_share=0.25, steps=600),
-    search=ExpertIterationConfig((COUNTDOWN,), rounds=16),
-    ppo=PPOConfig((COUNTDOWN,), updates=15),
+    search=ExpertIterationConfig((COUNTDOWN,), rounds=12),
+    ppo=PPOConfig((COUNTDOWN,), updates=40),
 )
-FULL = replace(
-    QUICK,
+FULL = Recipe(
     name="reproduce",
-    sft=replace(QUICK.sft, steps=2000),
-    search=replace(QUICK.search, rounds=80, problems=1024),
-    ppo=replace(QUICK.ppo, updates=60),
+    suite="reproduce",
+    tiny=TinyConfig(),
+    sft=SFTConfig((COUNTDOWN, ARITHMETIC), expert_share=0.25, steps=1500),
+    search=ExpertIterationConfig((COUNTDOWN, ARITHMETIC), rounds=40),
+    ppo=PPOConfig((COUNTDOWN, ARITHMETIC), updates=150, problems=384),
 )
 
 STAGES = {
     "sft": "initialised",
-    "search": "+ expert iteration",
-    "ppo": "+ PPO (trained)",
+    "search": "expert iteration",
+    "ppo": "trained (then PPO)",
     "control": "control: more SFT",
 }
 """Run folders of the stages, and what they are called in tables."""

@@ -42,7 +42,7 @@ class ExpertIterationConfig:
     simulations: int = field(default=32, metadata={"help": "of the tree search, per problem"})
     branch: int = field(default=2, metadata={"help": "lines drawn per widening"})
     budget_tokens: int = field(default=128, metadata={"help": "generated tokens per problem"})
-    leaves: int = field(default=2, metadata={"help": "ways of each tree to learn values from"})
+    leaves: int = field(default=1, metadata={"help": "ways of each tree to learn values from"})
     value_weight: float = field(default=1.0, metadata={"help": "of the value head's loss"})
     guide: str = field(default="oracle", metadata={"help": "who values the tree's nodes"})
     seed: int = field(default=0, metadata={"help": "of problems and searches"})
