@@ -22,8 +22,7 @@ def rollout(
 
     Args:
         envs: reset, one per episode. A line that is not ended within `line_tokens` counts as
-            given up there: `<eos>` is not what the model wrote, so the episode stops unfinished
-            and unrewarded.
+            given up there (see `Recorder.cut`).
         seed: of the sampled tokens.
     """
     recorders = [Recorder(env) for env in envs]

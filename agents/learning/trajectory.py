@@ -64,10 +64,19 @@ class Recorder:
         return self._cut or self.env.episode.stopped
 
     def cut(self, tokens: Sequence[int]) -> None:
-        """Keep the tokens of a line that was never ended; the episode stops, truncated."""
+        """Keep the tokens of a line that was never ended; the episode stops.
+
+        Where the episode's own budget is spent, that truncates it. Else the agent has gone past
+        the most a line may have, and has given up: bootstrapping there would pay for endless lines
+        with what the critic thinks of states that nothing ever follows.
+        """
+        earned = 0.0
+        if self.env.episode.tokens + len(tokens) < self.env.max_tokens:
+            _, reward, self._terminated, _, _ = self.env.step(GIVE_UP)
+            earned = float(reward)
         self._tokens += tokens
         self._actions += [True] * len(tokens)
-        self._rewards += [0.0] * len(tokens)
+        self._rewards += [0.0] * (len(tokens) - 1) + [earned]
         self._potentials += [math.nan] * len(tokens)
         self._cut = True
 

@@ -78,6 +78,16 @@ def doors(way: str, public: bool = True, **kwargs: Any) -> ReasonEnv:
     return env
 
 
+class OpenDoors(Doors):
+    """A wrong turn ends in a wall: it is a wrong claim. (Demonstrations may still take it.)"""
+
+    def step(self, problem: Problem, state: State, line: str) -> Verdict:
+        verdict = super().step(problem, state, line)
+        if verdict.kind is Kind.CLAIM and not problem.data.startswith(verdict.state.data):
+            return Verdict(Kind.CLAIM, False, state, "a wall")
+        return verdict
+
+
 @dataclass(frozen=True)
 class DoorsSpec:
     """Stands where trainers take an `EnvSpec`: the family is not in the registry."""
@@ -85,7 +95,7 @@ class DoorsSpec:
     level: int
 
     def make(self, **overrides: Any) -> ReasonEnv:
-        return ReasonEnv(Doors(), level=self.level, max_steps=self.level, **overrides)
+        return ReasonEnv(OpenDoors(), level=self.level, **overrides)
 
 
 def biased(left: float, value: Mapping[str, float] | None = None) -> ScriptedModel:
