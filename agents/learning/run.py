@@ -57,11 +57,13 @@ def train(
     resolved = {"trainer": trainer, "init": model.digest, **asdict(config)}
     _claim(folder, json.loads(json.dumps(resolved, default=str)))
     start = _restore(folder, model, optimizer)
+    if start >= steps:
+        return
     metrics = folder / METRICS
     _keep_rows(metrics, start)
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(16),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
@@ -79,7 +81,7 @@ def train(
                 file.flush()
                 for key, value in row.items():
                     board.add_scalar(f"{trainer}/{key}", value, number + 1)
-                note = "  ".join(f"{key} {value:.3g}" for key, value in list(row.items())[:3])
+                note = "  ".join(f"{key} {value:.3g}" for key, value in list(row.items())[:2])
                 progress.update(bar, advance=1, note=note)
                 if (number + 1) % save_every == 0 and number + 1 < steps:
                     _save_state(folder, model, optimizer, number + 1)
