@@ -73,7 +73,7 @@ FULL = Recipe(
     tiny=TinyConfig(),
     sft=SFTConfig((COUNTDOWN, ARITHMETIC), expert_share=0.25, steps=1500),
     search=ExpertIterationConfig((COUNTDOWN, ARITHMETIC), rounds=40),
-    ppo=PPOConfig((COUNTDOWN, ARITHMETIC), updates=150, problems=384),
+    ppo=PPOConfig((COUNTDOWN, ARITHMETIC), updates=100),
 )
 
 STAGES = {

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from toys import ENV
 
 from agents.learning.optimizers import OptimizerConfig
 from agents.learning.sft import SFTConfig, sft
@@ -14,8 +15,6 @@ from agents.learning.specs import EnvSpec
 from agents.models.hf import HFModel
 from agents.models.tiny import TinyConfig, tiny_model
 from reason_env.env import ReasonEnv
-
-ENV = EnvSpec.parse("Countdown-v0:feedback=state")
 
 
 @pytest.fixture(scope="session", autouse=True)

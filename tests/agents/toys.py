@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from agents.learning.specs import EnvSpec
 from agents.models.scripted import ScriptedModel
 from reason_env import lines
 from reason_env.env import ReasonEnv
 from reason_env.problem import Kind, Problem, State, Verdict
 from reason_env.splits import stream_seed
 from reason_env.task import Task, potential_at
+
+ENV = EnvSpec.parse("Countdown-v0:feedback=state")
 
 
 class Doors(Task):
@@ -95,7 +98,7 @@ class DoorsSpec:
     level: int
 
     def make(self, **overrides: Any) -> ReasonEnv:
-        return ReasonEnv(OpenDoors(), level=self.level, **overrides)
+        return ReasonEnv(OpenDoors(), level=self.level, max_steps=self.level + 2, **overrides)
 
 
 def biased(left: float, value: Mapping[str, float] | None = None) -> ScriptedModel:

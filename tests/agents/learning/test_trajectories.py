@@ -84,12 +84,23 @@ def test_truncated_is_not_terminated():
     assert (trajectory.terminated, trajectory.solved) == (False, False)
 
 
-def test_a_line_that_never_ends_is_cut_unpaid():
-    env = doors("LL", reward="shaped")
-    [trajectory] = rollout(ScriptedModel(lambda text, seed: "L" * 99), [env], 0, line_tokens=5)
+def test_a_line_that_never_ends_gives_up():
+    """It ends the episode and pays as giving up does: else endless lines would be worth what the
+    critic believes of states that nothing ever follows."""
+    endless = ScriptedModel(lambda text, seed: "L" * 99)
+    [trajectory] = rollout(endless, [doors("LL", reward="shaped")], 0, line_tokens=5)
     assert trajectory.tokens == (BOS, *TOKENIZER.encode("L L\nLLLLL"))
-    assert (trajectory.terminated, any(trajectory.rewards)) == (False, False)
+    assert (trajectory.terminated, trajectory.solved) == (True, False)
+    assert trajectory.rewards[-1] == doors("LL", reward="shaped").step("answer:")[1] < 0
+    assert not any(trajectory.rewards[:-1])
     assert sum(trajectory.actions) == 5
+
+
+def test_the_budget_truncates_an_unfinished_line():
+    endless = ScriptedModel(lambda text, seed: "L" * 99)
+    [trajectory] = rollout(endless, [doors("LL", max_tokens=9)], 0, line_tokens=50)
+    assert (trajectory.terminated, any(trajectory.rewards)) == (False, False)
+    assert sum(trajectory.actions) == 9
 
 
 def test_rollouts_are_what_the_environment_says(trained, make_envs):
