@@ -54,19 +54,24 @@ def test_finds_the_best_end_by_values_alone(seed):
     assert found.ledger.verifier_calls == 0
 
 
-def test_visits_concentrate_as_simulations_grow():
-    """The policy would go right one time in ten."""
-    model = biased(0.9, value=WORTH | {"": 0.5, "R": 0.8, "RR": 0.9, "L": 0.3})
+@pytest.mark.parametrize("told", ["on the way", "at the end"])
+def test_visits_concentrate_as_simulations_grow(told):
+    """Everything on the right is worth 0.9 and on the left 0.1; the policy goes right one time in
+    ten. More doors than can be opened, so that the search has to choose."""
+    ends = {
+        "".join(way): 0.9 if way[0] == "R" else 0.1 for way in itertools.product("LR", repeat=8)
+    }
+    worth = {way[:n]: value for way, value in ends.items() for n in range(1, 9)}
+    model = biased(0.9, value=worth if told == "on the way" else ends)
     shares = []
-    for simulations in (8, 32, 128, 512):
-        found = search(
-            model, doors("LLL", public=False), "value", simulations=simulations, c_puct=0.5
-        )
+    for simulations in (4, 16, 64, 256):
+        found = search(model, doors("L" * 8, public=False), "value", simulations=simulations)
         nodes = ways(found.tree)
-        shares.append(nodes["R"].visits / (nodes["L"].visits + nodes["R"].visits))
-        assert nodes["R"].prior == pytest.approx(0.1)
+        shares.append(nodes["R"].visits / nodes[""].visits if "R" in nodes else 0.0)
     assert shares == sorted(shares)
-    assert shares[-1] > 0.8
+    assert shares[-1] > 0.6
+    assert found.actions[0] == "R"
+    assert nodes["R"].prior == pytest.approx(0.1)
 
 
 def test_the_oracle_needs_no_luck():

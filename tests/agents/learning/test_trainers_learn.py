@@ -1,0 +1,114 @@
+"""The trainers learn: each solves a toy in seconds, by margins that luck cannot reach."""
+
+import copy
+import json
+
+import pytest
+from toys import ENV, DoorsSpec
+
+from agents.learning.expert_iteration import ExpertIterationConfig, expert_iteration
+from agents.learning.optimizers import OptimizerConfig
+from agents.learning.ppo import PPOConfig, learn, ppo, sample_episodes
+from agents.learning.rollout import rollout
+from agents.learning.sft import SFTConfig, sft
+
+FAST = OptimizerConfig(lr=1e-2, warmup=5)
+
+
+def solved(model, spec, count=200):
+    """Share of sampled episodes that reach the goal, of problems that come from other seeds."""
+    envs = [spec.make() for _ in range(count)]
+    for seed, env in enumerate(envs):
+        env.reset(seed=10_000 + seed)
+    return sum(t.solved for t in rollout(model, envs, seed=1)) / count
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def aimless(make_tiny, tmp_path_factory):
+    """A policy that has seen how one goes through a door, and not through which."""
+    config = SFTConfig((DoorsSpec(1),), 0.0, steps=100, batch=32, workers=0, optimizer=FAST)
+    return sft(make_tiny(), config, tmp_path_factory.mktemp("aimless"))
+
+
+def test_sft_learns_what_it_is_shown(make_tiny, tmp_path):
+    config = SFTConfig((DoorsSpec(1),), 1.0, steps=150, batch=32, workers=0, optimizer=FAST)
+    model = sft(make_tiny(), config, tmp_path)
+    assert solved(model, DoorsSpec(1)) > 0.97
+    losses = [row["loss"] for row in metrics(tmp_path)]
+    assert losses[0] > 5
+    assert losses[-1] < 0.1
+
+
+def test_sft_is_as_good_as_its_demonstrations(aimless):
+    """Left or right by chance: 0.5, to within five standard deviations of 200 episodes."""
+    assert 0.3 < solved(aimless, DoorsSpec(1)) < 0.7
+
+
+@pytest.mark.parametrize("reward", ["outcome", "process", "shaped"])
+def test_ppo_finds_the_door(aimless, tmp_path, reward):
+    """From one in two to nine in ten and more, under every preset."""
+    optimizer = OptimizerConfig(lr=3e-3, muon=False, warmup=3)
+    config = PPOConfig(
+        (DoorsSpec(1),), reward, 25, problems=32, samples=4, minibatch=64, optimizer=optimizer
+    )
+    model = ppo(copy.deepcopy(aimless), config, tmp_path)
+    rows = metrics(tmp_path)
+    assert rows[0]["solved"] < 0.7
+    assert solved(model, DoorsSpec(1)) > 0.85
+    assert rows[-1]["reward"] > rows[0]["reward"] + 0.2
+
+
+def test_expert_iteration_finds_the_door(aimless, tmp_path):
+    config = ExpertIterationConfig(
+        (DoorsSpec(1),), 6, problems=32, epochs=4, minibatch=16, simulations=8, optimizer=FAST
+    )
+    model = expert_iteration(copy.deepcopy(aimless), config, tmp_path)
+    rows = metrics(tmp_path)
+    assert all(row["found"] > 0.9 for row in rows)
+    assert solved(model, DoorsSpec(1)) > 0.85
+
+
+# -- PPO's first minibatch ---------------------------------------------------------------------
+
+
+def test_the_first_ratio_is_exactly_one(trained, tmp_path):
+    """Nothing has moved when the first minibatch is seen: policy, shapes and precision are those
+    that the old log-probabilities came from."""
+    config = PPOConfig((ENV,), updates=4, problems=16, samples=2, epochs=2, minibatch=8)
+    ppo(copy.deepcopy(trained), config, tmp_path)
+    rows = metrics(tmp_path)
+    assert [row["first_ratio_deviation"] for row in rows] == [0.0] * 4
+    # And it does move: the number is not zero by mistake.
+    assert min(row["ratio_deviation"] for row in rows) > 0
+    assert rows[0]["kl"] < rows[-1]["kl"]
+
+
+def test_nothing_to_learn_moves_nothing_but_by_chance_of_whitening(trained):
+    """Episodes that all earn nothing, and a critic that says nothing: no gradient at all."""
+    config = PPOConfig((DoorsSpec(1),), problems=4, samples=2, minibatch=8, kl_weight=0.0)
+    model, reference = copy.deepcopy(trained), copy.deepcopy(trained)
+    model.add_value_head()
+    trajectories = sample_episodes(model, config, seed=0)
+    assert not any(any(t.rewards) for t in trajectories)
+
+    class Still:
+        """An optimizer that only looks."""
+
+        def step(self, number):
+            return max(float(p.grad.abs().max()) for p in model.parameters() if p.grad is not None)
+
+    row = learn(model, reference, Still(), config, trajectories, 0, 0)
+    assert row["gradient_norm"] == 0.0
+    assert row["policy_loss"] == 0.0
+
+
+def test_the_reference_is_left_alone(trained, tmp_path):
+    before = trained.digest
+    config = PPOConfig((ENV,), updates=1, problems=4, minibatch=4)
+    ppo(copy.deepcopy(trained), config, tmp_path)
+    assert trained.digest == before
+    assert not trained.has_values
