@@ -71,9 +71,9 @@ FULL = Recipe(
     name="reproduce",
     suite="reproduce",
     tiny=TinyConfig(),
-    sft=SFTConfig((COUNTDOWN, ARITHMETIC), expert_share=0.25, steps=1500),
-    search=ExpertIterationConfig((COUNTDOWN, ARITHMETIC), rounds=40),
-    ppo=PPOConfig((COUNTDOWN, ARITHMETIC), updates=100),
+    sft=SFTConfig((COUNTDOWN, ARITHMETIC), expert_share=0.25, steps=1000),
+    search=ExpertIterationConfig((COUNTDOWN, ARITHMETIC), rounds=30),
+    ppo=PPOConfig((COUNTDOWN, ARITHMETIC), updates=80),
 )
 
 STAGES = {

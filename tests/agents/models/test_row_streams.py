@@ -1,11 +1,14 @@
 """A row's completion is its own: never its batch's, its place's or its neighbours'."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.models.base import Completion
 from agents.models.sampling import RowSampler, uniforms
 from reason_env.tokenizer import EOS, TOKENIZER
 
@@ -145,6 +148,59 @@ def test_frequencies_of_a_model_are_its_softmax(trained):
     counts = np.append(counts, rows - counts.sum())
     expected = np.append(probabilities.numpy(), 1 - probabilities.sum().item())
     assert chi_square(counts, expected) < 29.6
+
+
+def test_what_was_drawn_is_not_drawn_again(trained):
+    """Twelve draws one after the other are twelve lines, and each is as likely as the model says,
+    whatever it was drawn after."""
+    drawn = []
+    for seed in range(12):
+        drawn += trained.generate(
+            [PREFIXES[0]],
+            stop=STOP,
+            temperature=1.0,
+            max_tokens=[20],
+            seeds=[seed],
+            without=[drawn],
+        )
+    assert len({completion.tokens for completion in drawn}) == 12
+    again = trained.logprobs([PREFIXES[0]] * 12, [completion.tokens for completion in drawn])
+    for completion, logprobs in zip(drawn, again, strict=True):
+        assert completion.logprobs == pytest.approx(logprobs, abs=1e-4)
+        for one, others in zip(completion.logprobs, completion.complements, strict=True):
+            assert math.exp(one) + math.exp(others) == pytest.approx(1, abs=1e-6)
+
+
+def test_without_keeps_to_its_row(trained):
+    """Nothing known of one row changes another."""
+    free = write(trained, range(6), 1.0)
+    without = [[], [free[1]], [], [], [free[4]], []]
+    rows = trained.generate(
+        PREFIXES, stop=STOP, temperature=1.0, max_tokens=LIMITS, seeds=SEEDS, without=without
+    )
+    for row in range(6):
+        assert (rows[row].tokens == free[row].tokens) == (row not in (1, 4))
+    with pytest.raises(ValueError, match="needs temperature 1"):
+        trained.generate(
+            PREFIXES, stop=STOP, temperature=0.5, max_tokens=LIMITS, seeds=SEEDS, without=without
+        )
+
+
+def test_frequencies_of_what_is_left():
+    """Tokens 0 and 4 are known: the others come in the proportions of the softmax."""
+    rows = 20_000
+    probabilities = torch.tensor([0.6, 0.2, 0.1, 0.06, 0.04], dtype=torch.float64)
+    known = [
+        Completion((token,), (math.log(p),), (math.log(1 - p),), True)
+        for token, p in ((0, 0.6), (4, 0.04))
+    ]
+    sampler = RowSampler(range(rows), 1.0, [known] * rows)
+    scores = probabilities.log().float().expand(rows, -1)
+    chosen = sampler(torch.zeros(rows, 1), scores).argmax(-1).numpy()
+    counts = np.bincount(chosen, minlength=5)
+    assert counts[0] == counts[4] == 0
+    # 13.8 is passed once in a thousand with 2 degrees of freedom; the seeds are fixed.
+    assert chi_square(counts[1:4], np.array([0.2, 0.1, 0.06]) / 0.36) < 13.8
 
 
 def test_zero_temperature_takes_the_likeliest():
