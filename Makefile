@@ -7,13 +7,14 @@ STAMP := $(VENV)/.installed
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart reproduce test lint clean
+.PHONY: help quickstart reproduce test lint perf clean
 
 help:
 	@echo "make quickstart  train, search, score and enter a tiny model on the board: about 10 minutes"
 	@echo "make reproduce   the published numbers: at most an hour on 2 cores"
 	@echo "make test        ruff, mypy and pytest: what CI runs"
 	@echo "make lint        ruff and mypy only"
+	@echo "make perf        speed of environments and search: no test, nothing is asserted"
 	@echo "make clean       delete the virtual environment and caches (never runs/)"
 
 # Installed once, and again whenever what is to be installed changes.
@@ -39,6 +40,11 @@ lint: $(STAMP)
 
 test: lint
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(TEST_WORKERS)
+
+perf: $(STAMP)
+	OMP_NUM_THREADS=1 $(PY) -m pytest benchmarks/perf -o python_files='perf_*.py' -q \
+		--benchmark-columns=median,min,max,rounds --benchmark-sort=name \
+		--benchmark-max-time=0.5
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks *.egg-info
