@@ -241,15 +241,19 @@ class _Running:
             actions.append(line)
             tokens.append(ids)
             answered = lines.kind_of(lines.normalise(line)) is Kind.ANSWER
+            # A right claim would be the last one too.
+            spent = (
+                len(actions) >= self.env.max_steps or sum(map(len, tokens)) >= self.env.max_tokens
+            )
             if self.env.episode.stopped:
                 # Ended by a wrong claim, of which this search may not know.
-                done = answered or len(actions) >= self.env.max_steps
+                done = answered or spent
                 continue
             _, _, terminated, truncated, info = self.env.step(line)
             self.ledger += Ledger(env_steps=1)
             played += 1
             context += self.env.tokenizer.encode(info["feedback"])
-            done = truncated or (terminated and (answered or self.reads_ends))
+            done = truncated or (terminated and (answered or spent or self.reads_ends))
             if done:
                 break
         return Node(
