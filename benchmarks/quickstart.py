@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -155,7 +156,8 @@ def _extra(folders: dict[str, Path]) -> list[Path]:
 def _control(recipe: Recipe, folders: dict[str, Path]) -> SFTConfig:
     """As many more supervised steps as the seconds of search and learning would have paid for."""
     extra = sum(map(sum, map(_seconds, _extra(folders))))
-    steps = round(extra / sum(_seconds(folders["sft"])) * recipe.sft.steps)
+    # The median: a machine that was busy for a while must not cost the control any steps.
+    steps = round(extra / statistics.median(_seconds(folders["sft"])))
     return replace(recipe.sft, steps=max(1, steps), first_batch=recipe.sft.steps)
 
 
