@@ -134,7 +134,8 @@ def _widen(
     before = len(leaf.drawn)
     fresh: dict[str, Node] = {}
     for node in drawn:
-        assert node.written is not None
+        if node.written is None or node.written is leaf.node.written:
+            continue  # the budget ended before this one was begun
         # Lines drawn at the same time may still be equal. One that was cut off is no line.
         if len(node.actions) > len(leaf.node.actions):
             fresh.setdefault(_since(leaf.node, node), node)

@@ -3,7 +3,8 @@
 Each round takes the open requests of all searches, generates one line for every open branch in one
 model call, values all nodes that wait for a value in one more, charges the ledgers, and hands
 finished requests back. Nothing escapes the budget: a row may never write more tokens than its
-search has left.
+search has left. A request that the budget ends within comes back with its open branches cut; the
+next one raises `BudgetSpent` inside the strategy.
 """
 
 from __future__ import annotations
@@ -205,8 +206,14 @@ class _Running:
         limits = [self.line_tokens] * len(open_branches)
         if self.budget is not None and open_branches:
             left = self.budget - self.ledger.generated_tokens
-            if left < len(open_branches):
+            if left == 0 and not any(self.written):
                 self._stop()
+                return []
+            # The budget ends inside this request: what is done of it still goes back.
+            for branch in open_branches[left:]:
+                self.branches[branch] = replace(self.branches[branch], done=True)
+            open_branches = open_branches[:left]
+            if not open_branches:
                 return []
             share, extra = divmod(left, len(open_branches))
             limits = [min(self.line_tokens, share + (i < extra)) for i in range(len(limits))]

@@ -48,6 +48,27 @@ def test_best_of_n_finds_what_the_verifier_knows():
     assert found.ledger.verifier_calls == found.ledger.model_calls
 
 
+def test_best_of_n_keeps_what_the_budget_allowed():
+    """The budget ends within the batch, where others ramble on: what is finished still counts."""
+    model = ScriptedModel.table({"": {"L": 0.5, "hm": 0.5}}, otherwise={"hm": 1.0})
+    for seed in range(8):
+        model.written.clear()
+        [found] = run_searches(
+            model, [doors("L")], load_strategy("best_of_n", n=3), [seed], 9, "public"
+        )
+        first_lines = [model.tokenizer.decode(c.tokens) for _, c in model.written[:3]]
+        assert found.ledger.generated_tokens <= 9
+        assert (found.actions == ("L",)) == ("L\n" in first_lines)
+
+
+@pytest.mark.parametrize("branch", [1, 2, 3])
+@pytest.mark.parametrize("budget", range(1, 20))
+def test_mcts_takes_any_budget(branch, budget):
+    [found] = run(biased(0.5), [doors("RRRR")], "mcts", "public", budget, branch=branch)
+    assert found.error is None
+    assert found.ledger.generated_tokens <= budget
+
+
 def test_best_of_n_takes_the_likeliest_by_policy():
     lines = {"L": 0.3, "answer: no": 0.65, "R": 0.05}
     [found] = run(ScriptedModel.table({"": lines}), [doors("L")], "best_of_n", "policy", n=32)
