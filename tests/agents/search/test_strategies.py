@@ -54,7 +54,7 @@ def test_best_of_n_keeps_what_the_budget_allowed():
     for seed in range(8):
         model.written.clear()
         [found] = run_searches(
-            model, [doors("L")], load_strategy("best_of_n", n=3), [seed], 7, "public"
+            model, [doors("L", max_steps=9)], load_strategy("best_of_n", n=3), [seed], 7, "public"
         )
         first_lines = [model.tokenizer.decode(c.tokens) for _, c in model.written[:3]]
         assert found.ledger.generated_tokens <= 7
