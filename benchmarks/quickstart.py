@@ -40,7 +40,7 @@ from benchmarks.report import write_report
 from benchmarks.runner import run_suite
 
 COUNTDOWN = EnvSpec.parse("Countdown-v0:level=1,feedback=state")
-ARITHMETIC = EnvSpec.parse("Arithmetic-v0:level=2")
+COUNTDOWN_2 = EnvSpec.parse("Countdown-v0:level=2,feedback=state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,9 @@ FULL = Recipe(
     name="reproduce",
     suite="reproduce",
     tiny=TinyConfig(),
-    sft=SFTConfig((COUNTDOWN, ARITHMETIC), expert_share=0.25, steps=1000),
-    search=ExpertIterationConfig((COUNTDOWN, ARITHMETIC), rounds=30),
-    ppo=PPOConfig((COUNTDOWN, ARITHMETIC), updates=80),
+    sft=SFTConfig((COUNTDOWN, COUNTDOWN_2), expert_share=0.25, steps=1000),
+    search=ExpertIterationConfig((COUNTDOWN, COUNTDOWN_2), rounds=30),
+    ppo=PPOConfig((COUNTDOWN, COUNTDOWN_2), updates=60),
 )
 
 STAGES = {
@@ -128,14 +128,17 @@ def run_recipe(recipe: Recipe, root: Path) -> Path:
     board = _enter(root, _find(runs, "ppo", "mcts"))
     _show(console, runs)
     say("Done.")
-    console.print(f"Report            {report}")
-    console.print(f"Leaderboard page  {board}")
-    console.print(f"Trained model     {folders['ppo'] / MODEL}")
-    console.print(
-        "Try next          "
-        f"reason-bench run core-v1 --model {folders['ppo'] / MODEL} --strategy mcts "
-        "--out runs/core   or   make reproduce"
-    )
+    trained = folders["ppo"] / MODEL
+    for line in (
+        f"Report            {report}",
+        f"Leaderboard page  {board}",
+        f"Trained model     {trained}",
+        "Try next",
+        f"  reason-bench run core-v1 --model {trained} --strategy mcts --out runs/core",
+        f"  tensorboard --logdir {root}",
+        "  make reproduce",
+    ):
+        console.print(line, soft_wrap=True, highlight=False)
     return report
 
 
@@ -265,7 +268,7 @@ def main() -> None:
     recipe = FULL if arguments.full else QUICK
     try:
         run_recipe(recipe, arguments.out or Path("runs") / recipe.name)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -48,7 +48,7 @@ class PPOConfig:
     entropy_weight: float = field(default=0.0, metadata={"help": "of the entropy bonus"})
     seed: int = field(default=0, metadata={"help": "of problems and samples"})
     optimizer: OptimizerConfig = field(
-        default_factory=lambda: OptimizerConfig(lr=3e-4, muon=False, warmup=10, weight_decay=0.0)
+        default_factory=lambda: OptimizerConfig(lr=1e-4, muon=False, warmup=10, weight_decay=0.0)
     )
 
 
