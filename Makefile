@@ -27,9 +27,6 @@ $(STAMP): pyproject.toml constraints.txt
 		-c constraints.txt -e '.[dev]'
 	@touch $@
 
-# Threads that wait must not keep a core from the process that makes the demonstrations.
-quickstart reproduce: export OMP_WAIT_POLICY = PASSIVE
-
 quickstart: $(STAMP)
 	@$(PY) -m benchmarks.quickstart
 
