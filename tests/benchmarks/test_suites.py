@@ -13,7 +13,7 @@ from reason_env.splits import split_of
 PINNED = {
     "smoke": "328cc8011fa35e669d086d14bbc023f5777ad17dd723ea4ecdcad2af875bf4ed",
     "quickstart": "79bdf065198e7bc22b0cf940e8ff1be4782d8fd35edc9378f62d91e0c2a1f890",
-    "reproduce": "65bf7b4a11a712c3544b4f14470811c5cd99bf4a61a9e8feffe5e132291b2746",
+    "reproduce": "59769b7db77f70225a6c5fa60409d0d0cb0e1e74d702d6d29890f85f8b83fcc2",
     "core-v1": "4a9d8fcb17ee74dc23326ddf04305e9ce567cf98a3cf7874e1479b92ce8e7957",
 }
 
