@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
-from reason_env.errors import MissingExtra, require
+from reason_env.console import run_app
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one line and exit code 2, a refused bundle
-    in exit code 1.
-
-    With REASON_DEBUG=1 in the environment mistakes keep their traceback.
-    """
-    try:
-        for package in ("typer", "rich", "jinja2"):
-            require(package, "bench")
-        from leaderboards.commands import app
-
-        app()
-    except (ValueError, OSError, MissingExtra) as error:
-        if os.environ.get("REASON_DEBUG"):
-            raise
-        # Plain print: rich may be what is missing, and messages quote paths as they are.
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    """Run the command line (see `run_app`); a refused bundle ends in exit code 1."""
+    run_app("leaderboards.commands:app", ("typer", "rich", "jinja2"), "bench")
 
 
 if __name__ == "__main__":
