@@ -244,7 +244,7 @@ def _enter(root: Path, run: Run) -> Path:
 
 
 def _show(console: Console, runs: list[Run]) -> None:
-    table = Table(title="Accuracy on unseen problems, with 95 % intervals")
+    table = Table(title="Accuracy on unseen problems, ± half a 95 % interval")
     strategies = list(dict.fromkeys(run.strategy for run in runs))
     table.add_column("stage")
     for strategy in strategies:
@@ -254,7 +254,8 @@ def _show(console: Console, runs: list[Run]) -> None:
         for run in runs:
             if run.folder.name.startswith(f"{stage}-"):
                 a = summarise(run.episodes).accuracy
-                cells.append(f"{a.value:.1%} [{100 * a.low:.0f}, {100 * a.high:.0f}]")
+                half = 50 * (a.high - a.low)
+                cells.append(f"{a.value:.1%} ±{half:.1f}")
         table.add_row(STAGES[stage], *cells)
     console.print(table)
 
