@@ -134,7 +134,8 @@ def run_recipe(recipe: Recipe, root: Path) -> Path:
         f"Leaderboard page  {board}",
         f"Trained model     {trained}",
         "Try next",
-        f"  reason-bench run core-v1 --model {trained} --strategy mcts --out runs/core",
+        f"  reason-bench run {recipe.suite} --model {trained} --strategy mcts "
+        "--budget-tokens 320 --out runs/more-search",
         f"  tensorboard --logdir {root}",
         "  make reproduce",
     ):
