@@ -294,7 +294,7 @@ class ReasonEnv(gymnasium.Env[Any, Any]):
         wrong = not verdict.valid and verdict.kind in (Kind.CLAIM, Kind.CHECK)
         terms = RewardTerms(
             outcome=float(solved),
-            validity=-float(wrong),
+            validity=-1.0 if wrong else 0.0,
             shaping=self._shaping(before.state, verdict.state, terminated),
         )
         self._episode = replace(
