@@ -1,9 +1,9 @@
 """Expert iteration: search against the verifier, clone what was found, repeat
 (Anthony, Tian and Barber, "Thinking fast and slow with deep learning and tree search", 2017).
 
-With a value head, the states of the search trees are learned too, with their exact potentials as
-targets: half of them lead nowhere, which no cloned solution could show. That makes the guide
-`value` for searches that may not read the verifier.
+A value head learns the states of the search trees, with their exact potentials as targets: many of
+them lead nowhere, which no cloned solution could show. That makes the guide `value` for searches
+that may not read the verifier.
 
 Every round draws fresh problems of the train split: cloning the same few solutions again and again
 overfits, so the search goes on to new problems rather than to more solutions of the old ones.
@@ -57,11 +57,7 @@ def expert_iteration(model: HFModel, config: ExpertIterationConfig, folder: Path
         FileExistsError: the folder holds another run.
     """
     check_config(config)
-    strategy = load_strategy(
-        "mcts",
-        simulations=config.simulations,
-        branch=config.branch,
-    )
+    strategy = load_strategy("mcts", simulations=config.simulations, branch=config.branch)
     model.add_value_head()
     # How many steps a round takes differs with what is found: the schedule runs over the most.
     most = config.epochs * -(-config.problems * (1 + config.leaves) // config.minibatch)

@@ -135,7 +135,7 @@ class HFModel:
         ]
 
     def _read(self, ids: torch.Tensor, attention: torch.Tensor) -> DynamicCache:
-        """Keys and values of left-padded ids (B, T); T is 1 or more, since `<bos>` leads."""
+        """Keys and values of left-padded ids (B, T); T is 0 where all prefixes are empty."""
         cache = DynamicCache(config=self.network.config)
         if ids.shape[1]:
             self.network.model(
@@ -168,7 +168,7 @@ class HFModel:
     def values(self, prefixes: Sequence[Tokens]) -> list[float]:
         if self.value_head is None:
             raise ValueError(
-                "This model has no value head; train one (reason-train ppo) or choose another guide"
+                "This model has no value head; train one (reason-train expert-iteration or ppo) or choose another guide"
             )
         results: list[float] = []
         for start in range(0, len(prefixes), self.max_rows):

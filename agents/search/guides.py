@@ -36,8 +36,8 @@ def check_guide(guide: str, model: LanguageModel, env: ReasonEnv) -> None:
         )
     if guide == "value" and not model.has_values:
         raise ValueError(
-            "The guide 'value' needs a model with a value head, as reason-train ppo makes; "
-            "this one has none: use 'policy' or 'public'"
+            "The guide 'value' needs a model with a value head, as reason-train expert-iteration "
+            "and ppo make; this one has none: use 'policy' or 'public'"
         )
 
 
