@@ -168,7 +168,8 @@ class HFModel:
     def values(self, prefixes: Sequence[Tokens]) -> list[float]:
         if self.value_head is None:
             raise ValueError(
-                "This model has no value head; train one (reason-train expert-iteration or ppo) or choose another guide"
+                "This model has no value head; train one (reason-train expert-iteration or ppo) "
+                "or choose another guide"
             )
         results: list[float] = []
         for start in range(0, len(prefixes), self.max_rows):
