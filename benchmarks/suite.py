@@ -15,20 +15,16 @@ a new name or version.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import gymnasium
-
-import reason_env  # noqa: F401  (registers the ids)
-from reason_env import Problem, ReasonEnv, TokenEnv
+from reason_env import Problem, ReasonEnv
+from reason_env.env import make_env
 from reason_env.errors import choose
 from reason_env.splits import stream_seed
-from reason_env.tokens import EpisodeEnv
 
 SUITES = Path(__file__).parent / "suites"
 _MAX_REPEATS = 1000
@@ -200,26 +196,6 @@ def resolve(suite: Suite, limit: int | None = None) -> Resolved:
 def problem_hash(problem: Problem) -> str:
     """sha256 of a problem's exact content (family, level, statement, solution)."""
     return hashlib.sha256(_dumps(problem.to_json()).encode()).hexdigest()
-
-
-def make_env(env_id: str, kwargs: Mapping[str, Any]) -> ReasonEnv:
-    """The step-granularity environment, without Gymnasium's wrappers.
-
-    Raises:
-        ValueError: unknown id or keyword argument, naming the nearest, or another granularity.
-    """
-    known = [name for name in inspect.signature(ReasonEnv).parameters if name != "task"]
-    for name in kwargs:
-        choose(name, known, f"keyword argument of {env_id}")
-    try:
-        env = gymnasium.make(env_id, disable_env_checker=True, **kwargs).unwrapped
-    except gymnasium.error.Error as error:
-        raise ValueError(f"Unknown environment {env_id!r}: {error}") from error
-    if not isinstance(env, ReasonEnv) or isinstance(env, TokenEnv | EpisodeEnv):
-        raise ValueError(
-            f"A suite asks for step granularity (reason_env/NAME-v0), received {env_id!r}"
-        )
-    return env
 
 
 def _settings(env: ReasonEnv) -> dict[str, Any]:

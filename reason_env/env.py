@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import inspect
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +14,12 @@ from gymnasium import spaces
 from reason_env import lines
 from reason_env.errors import choose
 from reason_env.problem import Kind, Problem, State, Verdict
-from reason_env.registration import make_task
+from reason_env.registration import make_task, task_options
 from reason_env.rewards import RewardConfig, RewardTerms, reward_config
 from reason_env.splits import SPLITS, draw
 from reason_env.task import Task
 from reason_env.tokenizer import CHARSET, TOKENIZER, Tokenizer
 
-PROMPT_CHARS = 4096
 FEEDBACK_CHARS = 512
 MARK = "> "
 """Starts every line that the environment, not the agent, writes into an observation."""
@@ -114,11 +114,12 @@ class ReasonEnv(gymnasium.Env[Any, Any]):
             say so in the observation (`feedback`).
         feedback: `none`, or `state`: every valid claim is answered by the state, and may be
             shortened (see `Task.complete`).
-        max_steps: lines per episode.
-        max_tokens: tokens per episode that the agent writes.
+        max_steps: lines per episode; by default `task.budget(level).steps`.
+        max_tokens: tokens per episode that the agent writes; `task.budget(level).tokens`.
         prompt: `compact` or `verbose`.
         tokenizer: counts tokens, and at token granularity gives the actions.
         render_mode: `ansi` or None.
+        task_options: what the family itself takes, such as the `path` of a data file.
 
     `terminated`: solved, answered, or ended by a wrong claim. `truncated`: budget spent.
     `info["terms"]` has the unweighted reward terms, `kind`, `valid` and `reason` the verdict,
@@ -136,13 +137,14 @@ class ReasonEnv(gymnasium.Env[Any, Any]):
         reward: str | RewardConfig | dict[str, float] = "outcome",
         on_invalid: str = "end",
         feedback: str = "none",
-        max_steps: int = 32,
-        max_tokens: int = 256,
+        max_steps: int | None = None,
+        max_tokens: int | None = None,
         prompt: str = "compact",
         tokenizer: Tokenizer | None = None,
         render_mode: str | None = None,
+        **task_options: Any,
     ) -> None:
-        self.task = task if isinstance(task, Task) else make_task(task)
+        self.task = _task_of(task, task_options)
         self.level = choose(level, self.task.levels, f"level of {self.task.name}")
         self.split = choose(split, SPLITS, "split")
         self.reward = reward_config(reward)
@@ -150,11 +152,9 @@ class ReasonEnv(gymnasium.Env[Any, Any]):
         self.feedback = choose(feedback, ["none", "state"], "feedback")
         self.prompt_style = choose(prompt, ["compact", "verbose"], "prompt")
         self.render_mode = choose(render_mode, [None, "ansi"], "render_mode")
-        for name, number in (("max_steps", max_steps), ("max_tokens", max_tokens)):
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise ValueError(f"{name} must be a whole number of 1 or more, received {number!r}")
-        self.max_steps = max_steps
-        self.max_tokens = max_tokens
+        budget = self.task.budget(self.level)
+        self.max_steps = _limit("max_steps", max_steps, budget.steps)
+        self.max_tokens = _limit("max_tokens", max_tokens, budget.tokens)
         self.tokenizer = tokenizer or TOKENIZER
         self._episode: Episode | None = None
         self._make_spaces()
@@ -162,7 +162,8 @@ class ReasonEnv(gymnasium.Env[Any, Any]):
     def _make_spaces(self) -> None:
         self.action_space = self._text_action_space(CHARSET - {"\n"})
         longest_token = 16
-        most = PROMPT_CHARS + longest_token * self.max_tokens + FEEDBACK_CHARS * self.max_steps
+        most = 4 * self.task.room.verbose
+        most += longest_token * self.max_tokens + FEEDBACK_CHARS * self.max_steps
         self.observation_space = spaces.Text(most, min_length=0, charset="".join(sorted(CHARSET)))
 
     def _text_action_space(self, charset: Collection[str]) -> spaces.Text:
@@ -385,3 +386,44 @@ class ReasonEnv(gymnasium.Env[Any, Any]):
         }
         reward = self.reward.weigh(judged.terms)
         return self._observation(), reward, judged.terminated, judged.truncated, info
+
+
+def make_env(env_id: str, kwargs: Mapping[str, Any]) -> ReasonEnv:
+    """The environment of an id of step granularity, without Gymnasium's wrappers.
+
+    Raises:
+        ValueError: unknown id, keyword argument or value, naming the nearest, or another
+            granularity.
+    """
+    if "task" in kwargs:
+        raise ValueError(f"Unknown keyword argument 'task': the id {env_id!r} names the task")
+    try:
+        env = gymnasium.make(env_id, disable_env_checker=True, **kwargs).unwrapped
+    except gymnasium.error.Error as error:
+        raise ValueError(f"Unknown environment {env_id!r}: {error}") from error
+    if type(env) is not ReasonEnv:
+        raise ValueError(
+            f"Expected an id of step granularity (reason_env/NAME-v0), received {env_id!r}"
+        )
+    return env
+
+
+def _task_of(task: str | Task, options: dict[str, Any]) -> Task:
+    """The family itself, or made by name with its own options.
+
+    Raises:
+        ValueError: an option that neither the environment nor the family has.
+    """
+    own = [] if isinstance(task, Task) else task_options(task)
+    known = [name for name in inspect.signature(ReasonEnv).parameters if name != "task_options"]
+    for name in options:
+        choose(name, [*known[1:], *own], "keyword argument")
+    return task if isinstance(task, Task) else make_task(task, **options)
+
+
+def _limit(name: str, number: int | None, default: int) -> int:
+    if number is None:
+        return default
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ValueError(f"{name} must be a whole number of 1 or more, received {number!r}")
+    return number

@@ -27,6 +27,9 @@ def bucket(task: Task, problem: Problem) -> int:
 
 def split_of(task: Task, problem: Problem) -> str:
     """`train`, `dev` or `test`."""
+    home = task.home(problem)
+    if home is not None:
+        return choose(home, SPLITS, "split")
     b = bucket(task, problem)
     return next(name for name, buckets in SPLITS.items() if b in buckets)
 
@@ -39,10 +42,10 @@ def draw(task: Task, rng: np.random.Generator, level: int, split: str) -> Proble
         RuntimeError: the level has next to no problem in that split.
     """
     choose(level, task.levels, f"level of {task.name}")
-    wanted = SPLITS[choose(split, SPLITS, "split")]
+    wanted = choose(split, SPLITS, "split")
     for _ in range(_MAX_DRAWS):
         problem = task.generate(rng, level)
-        if bucket(task, problem) in wanted:
+        if split_of(task, problem) == wanted:
             return problem
     raise RuntimeError(
         f"{_MAX_DRAWS} draws of {task.name} level {level} gave no {split} problem: "

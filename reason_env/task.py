@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -24,6 +25,34 @@ def potential_at(distance: int | None) -> float:
     return 0.0 if distance is None else DISCOUNT**distance
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What an episode may spend unless the environment is told otherwise.
+
+    Attributes:
+        steps: lines.
+        tokens: tokens that the agent writes, newlines included.
+    """
+
+    steps: int = 32
+    tokens: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Tokens of the built-in tokenizer that texts of the family may take, newline included.
+
+    Attributes:
+        compact: the compact prompt.
+        verbose: the verbose prompt; the limit in characters is four times as many.
+        feedback: one line of feedback, as `Task.show` writes it.
+    """
+
+    compact: int = 256
+    verbose: int = 1024
+    feedback: int = 64
+
+
 class Task(ABC):
     """A family of reasoning problems, as pure functions of a problem and a state.
 
@@ -38,6 +67,11 @@ class Task(ABC):
             a search may read at test time without being in the oracle division.
         asks_answer: whether an episode ends at `answer:` (a value task) or as soon as the valid
             claims reach the goal (a goal task).
+        has_steps: whether lines before the answer are verified, as in every family of our own.
+            False for other people's problems: there all lines but the answer are thoughts, no
+            legal steps are known, and the potential is that of answering next.
+        room: how long prompts and feedback may be.
+        extras: optional packages' extras that it cannot do without.
     """
 
     name: ClassVar[str]
@@ -45,6 +79,9 @@ class Task(ABC):
     levels: ClassVar[range]
     public_verifier: ClassVar[bool]
     asks_answer: ClassVar[bool]
+    has_steps: ClassVar[bool] = True
+    room: ClassVar[Room] = Room()
+    extras: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def generate(self, rng: np.random.Generator, level: int) -> Problem:
@@ -52,7 +89,11 @@ class Task(ABC):
 
     @abstractmethod
     def initial(self, problem: Problem) -> State:
-        """The state before the first line."""
+        """The state before the first line.
+
+        Raises:
+            ValueError: the problem's data is not a solvable problem of the family.
+        """
 
     @abstractmethod
     def step(self, problem: Problem, state: State, line: str) -> Verdict:
@@ -78,7 +119,8 @@ class Task(ABC):
 
     @abstractmethod
     def expert_step(self, problem: Problem, state: State, rng: np.random.Generator) -> str | None:
-        """A line on a shortest way to the goal, drawn among several; None if there is none."""
+        """A line on a shortest way to the goal, drawn among several; None if there is none (or,
+        without `has_steps`, none is known)."""
 
     @abstractmethod
     def prompt(self, problem: Problem, style: str) -> str:
@@ -92,6 +134,19 @@ class Task(ABC):
     def canonical(self, problem: Problem) -> str:
         """Equal for problems that differ only in what does not matter; decides the split."""
         return json.dumps(problem.data)
+
+    def budget(self, level: int) -> Budget:
+        """What episodes of a level may spend by default: about twice what the expert needs."""
+        return Budget()
+
+    def chance(self, level: int) -> float:
+        """The largest share of a level's problems that a policy solves without reading them,
+        such as by always giving the most frequent answer; `reason_env.checks` tests it."""
+        return 0.0
+
+    def home(self, problem: Problem) -> str | None:
+        """The split that the problem's source puts it in; None: its content decides."""
+        return None
 
     def complete(self, problem: Problem, state: State, line: str) -> str:
         """Write out what follows from a shortened claim (`25 * 3` -> `25 * 3 = 75`); other lines

@@ -17,8 +17,6 @@ from reason_env.problem import Kind, Verdict
 from reason_env.rewards import RewardTerms
 from reason_env.tokenizer import CHARSET, EOS, PAD, Tokenizer
 
-PROMPT_TOKENS = {"compact": 256, "verbose": 1024}
-"""Room for the prompt in a context, its newline included; `check_task` holds families to it."""
 GIVE_UP = "answer:"
 """The line that an agent which stops writing has in effect written: an empty answer."""
 
@@ -52,8 +50,9 @@ class TokenEnv(ReasonEnv):
 
     def _make_spaces(self) -> None:
         size = len(self.tokenizer)
-        prompt_room = PROMPT_TOKENS[self.prompt_style]
-        feedback_room = 64 * self.max_steps if self._gives_feedback() else 0
+        room = self.task.room
+        prompt_room = room.verbose if self.prompt_style == "verbose" else room.compact
+        feedback_room = room.feedback * self.max_steps if self._gives_feedback() else 0
         self.context = prompt_room + self.max_tokens + feedback_room
         self.action_space = spaces.Discrete(size)
         self.observation_space = spaces.Dict(
@@ -102,7 +101,10 @@ class TokenEnv(ReasonEnv):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Tokens that can continue a legal step, bool of shape (vocabulary,) (the sb3-contrib
-        convention). Where the unfinished line starts no legal step: only the newline."""
+        convention). Where the unfinished line starts no legal step: only the newline. All tokens
+        where the task has no steps (`Task.has_steps`)."""
+        if not self.task.has_steps:
+            return np.ones(len(self.tokenizer), dtype=np.bool_)
         mask = np.zeros(len(self.tokenizer), dtype=np.bool_)
         written = self.tokenizer.encode(self.episode.line)
         for step in self.legal_lines():

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
-
-from reason_env.env import ReasonEnv
-from reason_env.errors import choose
-
-_ARGUMENTS = list(inspect.signature(ReasonEnv).parameters)[1:]
+from reason_env.env import ReasonEnv, make_env
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +48,7 @@ class EnvSpec:
             ValueError: no such id, argument or value, naming the nearest.
         """
         name = self.id if "/" in self.id else f"reason_env/{self.id}"
-        kwargs: Mapping[str, Any] = {**dict(self.kwargs), **overrides}
-        for key in kwargs:
-            choose(key, _ARGUMENTS, f"argument of {self.id}")
-        try:
-            env = gymnasium.make(name, disable_env_checker=True, **kwargs).unwrapped
-        except gymnasium.error.Error as error:
-            raise ValueError(f"Environment {self.id!r}: {error}") from error
-        if type(env) is not ReasonEnv:
-            raise ValueError(f"Expected an id of step granularity, received {self.id!r}")
-        return env
+        return make_env(name, {**dict(self.kwargs), **overrides})
 
 
 def _value(text: str) -> Any:

@@ -1,8 +1,5 @@
 """check_task: the conformance test that the author of any family can call.
 
-    from reason_env.checks import check_task
-    check_task(MyTask())
-
 It knows a family only through the `Task` contract, and plays a few problems of every level by the
 expert and at random.
 """
@@ -19,12 +16,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reason_env import lines
-from reason_env.env import FEEDBACK_CHARS, MARK, PROMPT_CHARS
+from reason_env.env import FEEDBACK_CHARS, MARK
 from reason_env.problem import Kind, Problem, State, Verdict
 from reason_env.splits import bucket
 from reason_env.task import DISCOUNT, Task
 from reason_env.tokenizer import CHARSET, TOKENIZER
-from reason_env.tokens import PROMPT_TOKENS
 
 MAX_LINES = 1000
 SLOW = 1.0
@@ -203,14 +199,15 @@ def _check_problem(
 
 def _check_texts(check: _Check, problem: Problem) -> None:
     task = check.task
-    for style, room in PROMPT_TOKENS.items():
+    most = 4 * task.room.verbose
+    for style, room in (("compact", task.room.compact), ("verbose", task.room.verbose)):
         prompt = task.prompt(problem, style)
         _require_charset(check, f"{style} prompt", prompt)
         tokens = len(TOKENIZER.encode(prompt)) + 1
         check.require(
-            len(prompt) < PROMPT_CHARS and tokens <= room,
+            len(prompt) < most and tokens <= room,
             f"the {style} prompt has {len(prompt)} characters and {tokens} tokens; "
-            f"at most {PROMPT_CHARS - 1} and {room} fit",
+            f"at most {most - 1} and {room} fit (Task.room)",
         )
         check.require(
             bool(prompt) and not prompt.endswith("\n"),
@@ -273,6 +270,12 @@ def _check_state(check: _Check, problem: Problem, state: State) -> tuple[float, 
     )
     shown = task.show(problem, state)
     _require_charset(check, "show()", shown)
+    tokens = len(TOKENIZER.encode(f"{MARK}{shown}\n"))
+    check.require(
+        tokens <= task.room.feedback,
+        f"show() has {tokens} tokens with its mark; {task.room.feedback} fit (Task.room): "
+        f"{shown[:80]!r}",
+    )
     check.require(
         "\n" not in shown and len(MARK) + len(shown) < FEEDBACK_CHARS - 1,
         f"show() must be one line of less than {FEEDBACK_CHARS - 1 - len(MARK)} characters: "
