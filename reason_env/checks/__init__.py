@@ -1,9 +1,19 @@
-"""Tests that any family can be put to: `check_task` holds it to the `Task` contract.
+"""Tests that any family can be put to, its own author's included.
 
-from reason_env.checks import check_task
-check_task(MyTask())
+`check_task` holds a family to the `Task` contract; the audits measure what it claims:
+
+    from reason_env.checks import audit_exploits, check_task
+    check_task(MyTask())
+    audit_exploits(MyTask(), level=1)
 """
 
+from reason_env.checks.audits import (
+    LevelFacts,
+    audit_expert,
+    audit_potential,
+    audit_problems,
+    audit_shaping,
+)
 from reason_env.checks.conformance import (
     HOSTILE_LINES,
     MAX_LINES,
@@ -12,12 +22,23 @@ from reason_env.checks.conformance import (
     check_task,
     corrupt_last_number,
 )
+from reason_env.checks.exploits import EXPLOITS, audit_exploits, expert_lines, solves, tolerated
 
 __all__ = [
+    "EXPLOITS",
     "HOSTILE_LINES",
     "MAX_LINES",
     "SLOW",
     "ConformanceError",
+    "LevelFacts",
+    "audit_expert",
+    "audit_exploits",
+    "audit_potential",
+    "audit_problems",
+    "audit_shaping",
     "check_task",
     "corrupt_last_number",
+    "expert_lines",
+    "solves",
+    "tolerated",
 ]

@@ -157,6 +157,10 @@ class Arithmetic(Task):
     def show(self, problem: Problem, state: State) -> str:
         return _render(_parse(state.data))
 
+    def chance(self, level: int) -> float:
+        """Always 1, the most frequent value."""
+        return {1: 0.09, 2: 0.055, 3: 0.025}.get(level, 0.01)
+
     def canonical(self, problem: Problem) -> str:
         """Ignores the order of the operands of + and *."""
         return _ordered(_parse(problem.data))

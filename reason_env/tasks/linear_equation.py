@@ -115,6 +115,10 @@ class LinearEquation(Task):
     def show(self, problem: Problem, state: State) -> str:
         return _equation(state.data).text
 
+    def chance(self, level: int) -> float:
+        """Always one of the small whole numbers that solutions are drawn from."""
+        return 0.06 if level == 1 else 0.025
+
     def canonical(self, problem: Problem) -> str:
         """Ignores the unknown's name, which side is which, and the order of terms."""
         equation = _equation(problem.data)
