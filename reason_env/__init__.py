@@ -31,3 +31,5 @@ __all__ = [
 register("Countdown", "reason_env.tasks.countdown:Countdown")
 register("Arithmetic", "reason_env.tasks.arithmetic:Arithmetic")
 register("LinearEquation", "reason_env.tasks.linear_equation:LinearEquation")
+register("WaterJugs", "reason_env.tasks.water_jugs:WaterJugs")
+register("Sat", "reason_env.tasks.sat:Sat")
