@@ -127,6 +127,48 @@ def list_all() -> None:
     typer.echo(f"Agents: {', '.join(AGENTS)}, or package.module:make")
 
 
+@app.command()
+def envs(
+    pattern: Annotated[str, typer.Argument(help="Only ids that hold this text.")] = "",
+) -> None:
+    """All environments: levels, verifier, what is verified, extras needed."""
+    from benchmarks.showcase import environments
+
+    header = ["id", "levels", "verifier", "verified", "extras"]
+    rows = [
+        [
+            listed.id,
+            str(listed.levels),
+            listed.verifier,
+            "every line" if listed.steps else "the answer",
+            ", ".join(listed.extras) or "-",
+        ]
+        for listed in environments(pattern)
+    ]
+    _print(_table(f"{len(rows)} environments", header, rows))
+    typer.echo("Each also as -Token- and -Episode-. One episode: reason-bench show ID")
+
+
+@app.command()
+def show(
+    env_id: Annotated[str, typer.Argument(metavar="ID", help="As in `envs`; a name will do.")],
+    level: Annotated[int, typer.Option(help="Difficulty, from 1.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the problem and of the expert.")] = 0,
+    split: Annotated[str, typer.Option(help="train, dev or test.")] = "train",
+    reward: Annotated[str, typer.Option(help="Preset: outcome, process or shaped.")] = "shaped",
+    prompt: Annotated[str, typer.Option(help="compact or verbose.")] = "verbose",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="Any other setting of the environment: source=my.jsonl."),
+    ] = None,
+) -> None:
+    """One problem, an expert's episode on it, and the verdict and reward of every line."""
+    from benchmarks.showcase import showcase
+
+    kwargs = {"level": level, "split": split, "reward": reward, "prompt": prompt}
+    Console().print(showcase(env_id, seed, {**kwargs, **parse_options(option or [])}))
+
+
 def parse_options(texts: list[str]) -> dict[str, Any]:
     """`["simulations=32"]` -> `{"simulations": 32}`; values are JSON, else text.
 

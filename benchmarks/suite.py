@@ -28,7 +28,8 @@ from reason_env.splits import stream_seed
 
 SUITES = Path(__file__).parent / "suites"
 _MAX_REPEATS = 1000
-"""So many draws in a row without a new problem mean that an entry asks for too many."""
+"""So many draws in a row without a new problem mean that an entry asks for too many (of a listed
+pool of problems, 50 times its size)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,14 @@ def resolve(suite: Suite, limit: int | None = None) -> Resolved:
         key = (suite.name, suite.version, suite.seed, entry.env, _dumps(entry.kwargs))
         wanted = entry.episodes if limit is None else min(limit, entry.episodes)
         draws, repeats = 0, 0
+        # The last of a list's problems is drawn with a probability of 1 in as many as there are.
+        pool = env.task.pool(env.level, env.split)
+        patience = max(_MAX_REPEATS, 50 * len(pool or ()))
+        if pool is not None and wanted > len(pool):
+            raise ValueError(
+                f"{entry.env} {dict(entry.kwargs)} has {len(pool)} problems, received "
+                f"{entry.episodes} episodes"
+            )
         while wanted:
             seed = stream_seed(*key, draws)
             draws += 1
@@ -177,9 +186,9 @@ def resolve(suite: Suite, limit: int | None = None) -> Resolved:
             content = f"{env.task.name}:{env.task.canonical(problem)}"
             if content in seen:
                 repeats += 1
-                if repeats == _MAX_REPEATS:
+                if repeats == patience:
                     raise ValueError(
-                        f"{entry.env} {dict(entry.kwargs)}: {_MAX_REPEATS} draws in a row gave no "
+                        f"{entry.env} {dict(entry.kwargs)}: {patience} draws in a row gave no "
                         f"new problem with {wanted} of {entry.episodes} episodes missing; "
                         "ask for fewer"
                     )

@@ -28,9 +28,15 @@ __all__ = [
     "task_names",
 ]
 
+register("Jsonl", "reason_env.adapters.datasets:Jsonl", adapter=True)
+register("GSM8K", "reason_env.adapters.datasets:GSM8K", adapter=True)
+register("MATH500", "reason_env.adapters.datasets:MATH500", adapter=True)
+register("AIME", "reason_env.adapters.datasets:AIME", adapter=True)
+register("Game24", "reason_env.adapters.game24:Game24", adapter=True)
 register("Countdown", "reason_env.tasks.countdown:Countdown")
 register("Arithmetic", "reason_env.tasks.arithmetic:Arithmetic")
 register("LinearEquation", "reason_env.tasks.linear_equation:LinearEquation")
 register("WaterJugs", "reason_env.tasks.water_jugs:WaterJugs")
 register("Sat", "reason_env.tasks.sat:Sat")
+register("ColumnArithmetic", "reason_env.tasks.column_arithmetic:ColumnArithmetic")
 register("NumberTheory", "reason_env.tasks.number_theory:NumberTheory")

@@ -35,14 +35,17 @@ def split_of(task: Task, problem: Problem) -> str:
 
 
 def draw(task: Task, rng: np.random.Generator, level: int, split: str) -> Problem:
-    """Draw a problem of a split by rejection.
+    """Draw a problem of a split: from the family's pool, or by rejection.
 
     Raises:
-        ValueError: an unknown level or split, naming the nearest.
+        ValueError: an unknown level or split, naming the nearest, or one without problems.
         RuntimeError: the level has next to no problem in that split.
     """
     choose(level, task.levels, f"level of {task.name}")
     wanted = choose(split, SPLITS, "split")
+    pool = task.pool(level, split)
+    if pool is not None:
+        return pool[int(rng.integers(len(pool)))]
     for _ in range(_MAX_DRAWS):
         problem = task.generate(rng, level)
         if split_of(task, problem) == wanted:

@@ -148,6 +148,14 @@ class Task(ABC):
         """The split that the problem's source puts it in; None: its content decides."""
         return None
 
+    def pool(self, level: int, split: str) -> Sequence[Problem] | None:
+        """All problems of a split, where they are a given list; None: `generate` draws them.
+
+        Raises:
+            ValueError: there are none, saying where the others are.
+        """
+        return None
+
     def complete(self, problem: Problem, state: State, line: str) -> str:
         """Write out what follows from a shortened claim (`25 * 3` -> `25 * 3 = 75`); other lines
         come back as they are. Used under `feedback="state"`."""

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import cli
 from benchmarks.commands import parse_options
+from reason_env import make_task, task_names
 
 
 @pytest.fixture
@@ -41,6 +42,60 @@ def test_run_compare_and_report(bench, tmp_path):
     assert code == 0
     assert (tmp_path / "report/report.md").is_file()
     assert str(tmp_path / "report") in out.replace("\n", "")
+
+
+def test_envs_lists_every_environment(bench):
+    code, out, err = bench("envs")
+    assert (code, err) == (0, "")
+    rows = {cells[0]: cells[1:] for cells in map(str.split, out.splitlines()) if len(cells) > 4}
+    for name in [*task_names(), *task_names(adapters=True)]:
+        assert f"reason_env/{name}-v0" in rows
+    assert rows["reason_env/Countdown-v0"] == ["5", "public", "every", "line", "-"]
+    assert rows["reason_env/GSM8K-v0"] == ["1", "private", "the", "answer", "math"]
+    assert "reasoning-gym" in rows["reason_env/rg-chain_sum-v0"]
+    code, out, _ = bench("envs", "countdown")
+    assert "Arithmetic" not in out
+    assert "reason_env/Countdown-v0" in out
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_show_plays_an_expert_of_every_family(bench, name):
+    for level in make_task(name).levels:
+        code, out, err = bench("show", name, "--level", level, "--seed", 7)
+        assert (code, err) == (0, "")
+        assert f"reason_env/{name}-v0  level {level} of" in out
+        assert "invalid" not in out.partition("wrong: ")[0]
+        total = next(line for line in out.splitlines() if line.strip().startswith("return"))
+        assert 0 < float(total.split()[-1]) < 1, "the outcome of 1, less the first potential"
+
+
+def test_show_tells_of_settings_and_wrong_lines(bench):
+    code, out, _ = bench(
+        "show", "reason_env/Countdown-v0", "--prompt", "compact", "--option", "feedback=state"
+    )
+    assert code == 0
+    assert " -> " in out
+    assert "Line 1 wrong: " in out
+    again = bench("show", "Countdown", "--prompt", "compact", "--option", "feedback=state")
+    assert again[1] == out, "the same seed shows the same"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["Coutdown"], "Did you mean 'Countdown'?"),
+        (["reason_env/Coutdown-v0"], "Countdown"),
+        (["Countdown", "--level", 9], "expected one of: 1, 2, 3, 4, 5"),
+        (["Countdown", "--split", "tset"], "Did you mean 'test'?"),
+        (["Countdown", "--option", "sauce=1"], "keyword argument 'sauce'"),
+        (["Jsonl"], "Jsonl needs a source"),
+    ],
+)
+def test_show_mistakes_are_one_line(bench, arguments, message):
+    code, out, err = bench("show", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert message in err
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.suite import Entry, Suite, load_suite, make_env, resolve, suite_names
+from benchmarks.suite import Entry, Suite, load_suite, resolve, suite_names
+from reason_env import make_task
+from reason_env.env import make_env
 from reason_env.splits import split_of
 
 # A changed hash means that a published suite asks something else now: make a new version of it
@@ -45,6 +47,15 @@ def suite(**changes):
         "entries": [{"env": "reason_env/Countdown-v0", "kwargs": {"level": 1}, "episodes": 5}],
     }
     return {**value, **changes}
+
+
+def test_every_problem_of_a_list_can_be_asked():
+    pool = make_task("Game24").pool(1, "test")
+    entry = {"env": "reason_env/Game24-v0", "kwargs": {"level": 1, "split": "test"}}
+    whole = resolve(Suite.from_json(suite(entries=[{**entry, "episodes": len(pool)}])))
+    assert len({item.problem for item in whole.items}) == len(pool)
+    with pytest.raises(ValueError, match=f"has {len(pool)} problems, received {len(pool) + 1}"):
+        resolve(Suite.from_json(suite(entries=[{**entry, "episodes": len(pool) + 1}])))
 
 
 def test_equal_twice_and_different_for_anything_that_matters():
