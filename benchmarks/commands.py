@@ -18,6 +18,7 @@ from benchmarks.metrics import families, summarise
 from benchmarks.records import Run, load_run
 from benchmarks.suite import load_suite, resolve, suite_names
 from benchmarks.tables import percent
+from reason_env import make_task
 
 app = typer.Typer(
     name="reason-bench",
@@ -167,6 +168,20 @@ def show(
 
     kwargs = {"level": level, "split": split, "reward": reward, "prompt": prompt}
     Console().print(showcase(env_id, seed, {**kwargs, **parse_options(option or [])}))
+
+
+@app.command()
+def audit(
+    families: Annotated[list[str], typer.Argument(help="Names, as Countdown.")],
+    problems: Annotated[int, typer.Option(help="Problems of each level.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the problems.")] = 0,
+) -> None:
+    """What holds of families: expert, exploits against chance, potential, duplicates."""
+    from benchmarks.audit import HEADER, audit_rows
+
+    for name in families:
+        rows = list(audit_rows(make_task(name), problems, seed))
+        _print(_table(name, list(HEADER), rows))
 
 
 def parse_options(texts: list[str]) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from gymnasium import spaces
 
 import reason_env
 from reason_env import make_task, task_names
+from reason_env.checks import random_state
 from reason_env.env import ReasonEnv
 from reason_env.problem import Problem, State
-from reason_env.splits import draw
 
 STEPS = 1000
 
@@ -132,13 +132,7 @@ def test_potential(benchmark: Any, name: str, level: int) -> None:
     ]
 
     def fresh() -> tuple[tuple[Problem, State], dict[str, Any]]:
-        problem = draw(task, rng, level, "train")
-        state = task.initial(problem)
-        for _ in range(int(rng.integers(6))):
-            steps = [] if task.is_solved(problem, state) else task.legal_steps(problem, state)
-            if not steps:
-                break
-            state = task.step(problem, state, steps[int(rng.integers(len(steps)))]).state
+        problem, state = random_state(task, level, rng)
         # Drawing a solvable problem has worked out its potential already.
         for cache in caches:
             cache.cache_clear()

@@ -13,6 +13,7 @@ from reason_env.checks.audits import (
     audit_potential,
     audit_problems,
     audit_shaping,
+    random_state,
 )
 from reason_env.checks.conformance import (
     HOSTILE_LINES,
@@ -39,6 +40,7 @@ __all__ = [
     "check_task",
     "corrupt_last_number",
     "expert_lines",
+    "random_state",
     "solves",
     "tolerated",
 ]

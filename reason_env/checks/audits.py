@@ -174,6 +174,18 @@ def audit_shaping(task: Task, level: int, problems: int = 10, seed: int = 0) -> 
     return complete
 
 
+def random_state(task: Task, level: int, rng: np.random.Generator) -> tuple[Problem, State]:
+    """A fresh problem, and a state that a random legal walk of 0 to 5 lines leads to."""
+    problem = draw(task, rng, level, "train")
+    state = task.initial(problem)
+    for _ in range(int(rng.integers(6))):
+        steps = [] if task.is_solved(problem, state) else task.legal_steps(problem, state)
+        if not steps:
+            break
+        state = task.step(problem, state, steps[int(rng.integers(len(steps)))]).state
+    return problem, state
+
+
 def _wander(env: ReasonEnv, rng: np.random.Generator, lines: int) -> float | None:
     """Play so many lines of all sorts, then the expert's, or give up.
 

@@ -80,6 +80,15 @@ def test_show_tells_of_settings_and_wrong_lines(bench):
     assert again[1] == out, "the same seed shows the same"
 
 
+def test_audit_prints_a_row_for_every_level(bench):
+    code, out, err = bench("audit", "Countdown", "Arithmetic", "--problems", 20)
+    assert (code, err) == (0, "")
+    rows = [line.split() for line in out.splitlines() if "20/20" in line]
+    assert [row[0] for row in rows] == ["1", "2", "3", "4", "5"] * 2
+    code, _, err = bench("audit", "MATH500")
+    assert (code, "steps of MATH500 are not verified" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
