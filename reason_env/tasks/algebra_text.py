@@ -1,0 +1,387 @@
+"""Algebraic expressions as trees and as text: a parser that hostile input can neither break nor
+slow, constructors that keep trees tidy, and the one canonical style.
+
+    3*x^2 - 5        (x + 2)*(x - 3)        D(x^2*sin(3*x))/(2*x)        x*exp(x) - I(exp(x))
+
+The constructors do what no rule of algebra is needed for: they flatten sums and products, work out
+the number in front of a product, and write equal factors as powers. They leave sums alone (`x + x`
+stays), and never merge nor drop a part with an unevaluated operator, so that nothing they do hides
+a step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias, Union
+
+MAX_CHARS = 1000
+MAX_DIGITS = 64
+MAX_EXPONENT = 64
+MAX_NESTING = 24
+"""Limits of a text that anyone may write, and of what the constructors make of it."""
+
+FUNCTIONS = frozenset({"exp", "sin", "cos", "ln"})
+OPERATORS = frozenset({"D", "I"})
+"""Unevaluated derivative and integral."""
+
+_BOUND: int = 10**MAX_DIGITS
+_EXPRESSION = re.compile(r"[0-9A-Za-z+\-*/^() ]+")
+_OPERAND = re.compile("[0-9A-Za-z]")
+_CALLED = re.compile(r"(?:exp|sin|cos|ln|D|I)(?= ?\()")
+_WORD = re.compile(r"[A-Za-z]+")
+_PIECE = re.compile(r"(?:exp|sin|cos|ln|D|I)(?= ?\()|[0-9]+|[A-Za-z]|\*\*|[-+*/^()]")
+
+
+class NotAlgebra(ValueError):
+    """The text is not an expression of the class, or beyond the limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A rational number."""
+
+    value: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A variable."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Two terms or more, none of them a sum or 0."""
+
+    terms: tuple[Tree, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Two factors or more, none of them a product; only the first may be a number, and not 1."""
+
+    factors: tuple[Tree, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """A base that is neither number, product nor power, and an exponent other than 0 and 1."""
+
+    base: Tree
+    exponent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function or operator applied."""
+
+    name: str
+    argument: Tree
+
+
+Tree: TypeAlias = Union[Number, Name, Sum, Product, Power, Call]
+
+ZERO, ONE, MINUS_ONE = Number(Fraction(0)), Number(Fraction(1)), Number(Fraction(-1))
+
+
+# -- Constructors --------------------------------------------------------------------------------
+
+
+def number(value: int | Fraction) -> Number:
+    """A number as a tree.
+
+    Raises:
+        NotAlgebra: it has too many digits.
+    """
+    if abs(value.numerator) >= _BOUND or value.denominator >= _BOUND:
+        raise NotAlgebra(f"it comes to numbers of more than {MAX_DIGITS} digits")
+    return Number(Fraction(value))
+
+
+def add(*parts: Tree) -> Tree:
+    """A sum, without zeros."""
+    terms = tuple(term for part in parts for term in terms_of(part) if term != ZERO)
+    if len(terms) > 1:
+        return Sum(terms)
+    return terms[0] if terms else ZERO
+
+
+def multiply(*parts: Tree) -> Tree:
+    """A product: one number in front, equal factors as powers where the first of them stands."""
+    coefficient = Fraction(1)
+    exponents: dict[Tree, int] = {}
+    unevaluated: list[Tree] = []
+    for factor in (factor for part in parts for factor in factors_of(part)):
+        if isinstance(factor, Number):
+            coefficient = number(coefficient * factor.value).value
+        elif has_operator(factor):
+            unevaluated.append(factor)
+        else:
+            base, exponent = base_of(factor)
+            exponents[base] = exponents.get(base, 0) + exponent
+    powers = [power(base, exponent) for base, exponent in exponents.items() if exponent]
+    if coefficient == 0:
+        powers = []
+        if not unevaluated:
+            return ZERO
+    factors = (*powers, *unevaluated)
+    if coefficient != 1 or not factors:
+        factors = (Number(coefficient), *factors)
+    return Product(factors) if len(factors) > 1 else factors[0]
+
+
+def power(base: Tree, exponent: int) -> Tree:
+    """A whole power.
+
+    Raises:
+        NotAlgebra: a power of 0 that does not exist, or one beyond the limits.
+    """
+    if abs(exponent) > MAX_EXPONENT:
+        raise NotAlgebra(f"it has an exponent of more than {MAX_EXPONENT}")
+    if exponent == 1:
+        return base
+    if isinstance(base, Number):
+        if exponent <= 0 and base.value == 0:
+            raise NotAlgebra("division by zero")
+        return number(base.value**exponent)
+    if exponent == 0:
+        return ONE
+    if isinstance(base, Product):
+        return multiply(*(power(factor, exponent) for factor in base.factors))
+    if isinstance(base, Power):
+        return power(base.base, base.exponent * exponent)
+    return Power(base, exponent)
+
+
+def divide(top: Tree, bottom: Tree) -> Tree:
+    """A quotient, as a product with negative powers."""
+    return multiply(top, power(bottom, -1))
+
+
+def negate(tree: Tree) -> Tree:
+    return multiply(MINUS_ONE, tree)
+
+
+# -- Parts ---------------------------------------------------------------------------------------
+
+
+def terms_of(tree: Tree) -> tuple[Tree, ...]:
+    """The terms of a sum; of anything else itself."""
+    return tree.terms if isinstance(tree, Sum) else (tree,)
+
+
+def factors_of(tree: Tree) -> tuple[Tree, ...]:
+    """The factors of a product; of anything else itself."""
+    return tree.factors if isinstance(tree, Product) else (tree,)
+
+
+def base_of(tree: Tree) -> tuple[Tree, int]:
+    """Base and exponent; of anything but a power itself and 1."""
+    return (tree.base, tree.exponent) if isinstance(tree, Power) else (tree, 1)
+
+
+def coefficient_of(tree: Tree) -> tuple[Fraction, tuple[Tree, ...]]:
+    """The number in front of a term, and its other factors."""
+    first, *rest = factors_of(tree)
+    if isinstance(first, Number):
+        return first.value, tuple(rest)
+    return Fraction(1), (first, *rest)
+
+
+def parts_of(tree: Tree) -> tuple[Tree, ...]:
+    """The trees right below."""
+    if isinstance(tree, Sum):
+        return tree.terms
+    if isinstance(tree, Product):
+        return tree.factors
+    if isinstance(tree, Power):
+        return (tree.base,)
+    return (tree.argument,) if isinstance(tree, Call) else ()
+
+
+def walk(tree: Tree) -> Iterator[Tree]:
+    """All subtrees, the tree itself first."""
+    yield tree
+    for part in parts_of(tree):
+        yield from walk(part)
+
+
+def has_operator(tree: Tree) -> bool:
+    """Whether there is an unevaluated derivative or integral in it."""
+    return any(isinstance(part, Call) and part.name in OPERATORS for part in walk(tree))
+
+
+# -- Text ----------------------------------------------------------------------------------------
+
+
+def render(tree: Tree) -> str:
+    """Canonical text."""
+    if isinstance(tree, Sum):
+        text = render(tree.terms[0])
+        for term in tree.terms[1:]:
+            piece = render(term)
+            text += f" - {piece[1:]}" if piece.startswith("-") else f" + {piece}"
+        return text
+    if isinstance(tree, Name):
+        return tree.name
+    if isinstance(tree, Call):
+        return f"{tree.name}({render(tree.argument)})"
+    if isinstance(tree, Number):
+        return str(tree.value)
+    if isinstance(tree, Power) and tree.exponent > 0:
+        return _render_power(tree.base, tree.exponent)
+    return _render_product(tree)
+
+
+def _render_product(tree: Tree) -> str:
+    """Negative powers stand below one fraction line; a bare coefficient's denominator does not."""
+    coefficient, factors = coefficient_of(tree)
+    bases = [base_of(factor) for factor in factors]
+    above = [_render_power(base, exponent) for base, exponent in bases if exponent > 0]
+    below = [_render_power(base, -exponent) for base, exponent in bases if exponent < 0]
+    size = abs(coefficient)
+    if below and size.denominator != 1:
+        below.insert(0, str(size.denominator))
+        size = Fraction(size.numerator)
+    if size != 1 or not above:
+        above.insert(0, str(size))
+    text = ("-" if coefficient < 0 else "") + "*".join(above)
+    if not below:
+        return text
+    return f"{text}/{below[0]}" if len(below) == 1 else f"{text}/({'*'.join(below)})"
+
+
+def _render_power(base: Tree, exponent: int) -> str:
+    text = f"({render(base)})" if isinstance(base, Sum) else render(base)
+    return text if exponent == 1 else f"{text}^{exponent}"
+
+
+def looks_like_expression(text: str, names: Collection[str]) -> bool:
+    """Whether a line is meant as an expression: digits, single letters or runs of variables, the
+    known functions, and signs."""
+    if _EXPRESSION.fullmatch(text) is None or _OPERAND.search(text) is None:
+        return False
+    words: list[str] = _WORD.findall(_CALLED.sub("1", text))
+    return all(len(word) == 1 or set(word) <= set(names) for word in words)
+
+
+def check_length(text: str) -> str:
+    """The text itself.
+
+    Raises:
+        NotAlgebra: it is longer than anyone may write; legal steps alone can lead further.
+    """
+    if len(text) > MAX_CHARS:
+        raise NotAlgebra(f"it is longer than {MAX_CHARS} characters")
+    return text
+
+
+def parse(text: str, names: Collection[str], calls: Collection[str] = ()) -> Tree:
+    """Read `3*x^2 - 5`; a `*` may be left out in `3x` and `2(x + 1)`, and `**` is `^`.
+
+    Args:
+        text: what to read.
+        names: variables that may be in it.
+        calls: functions and operators that may be in it.
+
+    Raises:
+        NotAlgebra: says what is wrong.
+    """
+    reader = _Reader(text, names, calls)
+    tree = reader.sum()
+    if reader.pieces:
+        raise NotAlgebra(f"{reader.pieces[-1][:20]!r} is out of place in it")
+    return tree
+
+
+class _Reader:
+    """Recursive descent, no deeper than `MAX_NESTING` brackets."""
+
+    def __init__(self, text: str, names: Collection[str], calls: Collection[str]) -> None:
+        self.names, self.calls = names, calls
+        self.pieces: list[str] = _PIECE.findall(text)[::-1]
+        self.depth = 0
+        if sum(map(len, self.pieces)) != len(text.replace(" ", "")):
+            raise NotAlgebra("it has a character that has no place in an expression")
+
+    def next(self) -> str:
+        """The next piece, empty at the end."""
+        return self.pieces[-1] if self.pieces else ""
+
+    def take(self, *wanted: str) -> str:
+        """The next piece if it is one of those; else empty."""
+        return self.pieces.pop() if self.next() in wanted else ""
+
+    def sum(self) -> Tree:
+        terms = [self.signed()]
+        while sign := self.take("+", "-"):
+            term = self.signed()
+            terms.append(negate(term) if sign == "-" else term)
+        return add(*terms)
+
+    def signed(self) -> Tree:
+        """A product, perhaps with a minus in front."""
+        return negate(self.product()) if self.take("-") else self.product()
+
+    def product(self) -> Tree:
+        factors = [self.power()]
+        while self.next():
+            if self.take("/"):
+                factors.append(power(self.factor(), -1))
+            elif self.take("*"):
+                factors.append(self.factor())
+            elif self.next()[0].isalpha() or self.next() == "(":
+                factors.append(self.power())
+            else:
+                break
+        return multiply(*factors)
+
+    def factor(self) -> Tree:
+        """A power, perhaps with a minus in front, as in `2*-3`."""
+        return negate(self.power()) if self.take("-") else self.power()
+
+    def power(self) -> Tree:
+        base = self.atom()
+        if not self.take("^", "**"):
+            return base
+        bracket = self.take("(")
+        sign = self.take("-")
+        exponent = self.pieces.pop() if self.next().isdigit() else ""
+        if not exponent or (bracket and not self.take(")")) or self.next() in ("^", "**"):
+            raise NotAlgebra("an exponent in it is not a whole number")
+        if len(exponent) > 3:
+            raise NotAlgebra(f"it has an exponent of more than {MAX_EXPONENT}")
+        return power(base, int(sign + exponent))
+
+    def atom(self) -> Tree:
+        piece = self.pieces.pop() if self.pieces else ""
+        if piece.isdigit():
+            if len(piece) > MAX_DIGITS:
+                raise NotAlgebra(f"it has a number of more than {MAX_DIGITS} digits")
+            return number(int(piece))
+        if piece == "(":
+            return self.bracket()
+        if piece in FUNCTIONS | OPERATORS and self.take("("):
+            if piece not in self.calls:
+                raise NotAlgebra(f"{piece}(...) has no place in it")
+            return Call(piece, self.bracket())
+        if piece.isalpha():
+            if piece not in self.names:
+                raise NotAlgebra(f"{piece} is not a variable of the problem")
+            return Name(piece)
+        raise NotAlgebra(f"{piece[:20]!r} is out of place in it" if piece else "it ends too early")
+
+    def bracket(self) -> Tree:
+        """What stands up to the closing bracket."""
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise NotAlgebra(f"it has more than {MAX_NESTING} brackets inside one another")
+        tree = self.sum()
+        if not self.take(")"):
+            raise NotAlgebra("a bracket in it is not closed")
+        self.depth -= 1
+        return tree
