@@ -98,7 +98,7 @@ def _expert_episode(env: ReasonEnv, rng: np.random.Generator) -> tuple[Table, li
     table.add_column("verdict", no_wrap=True)
     for column in ("potential", "outcome", "validity", "shaping", "reward"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_row("", "", f"{env.potential():.2f}")
+    table.add_row("", "", f"{env.potential():.3g}")
     lines: list[str] = []
     total = 0.0
     while not env.episode.stopped:
@@ -109,12 +109,12 @@ def _expert_episode(env: ReasonEnv, rng: np.random.Generator) -> tuple[Table, li
         _, reward, _, _, info = env.step(line)
         total += reward
         numbers = [env.potential(), *info["terms"].values(), reward]
-        shown = (f"{number:.2f}" for number in numbers)
+        shown = (f"{number:.3g}" for number in numbers)
         table.add_row(Text(line, style="bold"), _verdict(info), *shown)
         if info["feedback"]:
             table.add_row(Text(info["feedback"].rstrip("\n"), style="dim"))
     table.add_section()
-    table.add_row("return", "", "", "", "", "", f"{total:.2f}")
+    table.add_row("return", "", "", "", "", "", f"{total:.3g}")
     return table, lines
 
 
