@@ -1,5 +1,6 @@
 """reason-env: Gymnasium for reasoning. Importing it registers all environment ids."""
 
+from reason_env.adapters.reasoning_gym_names import DATASETS as _REASONING_GYM
 from reason_env.env import ReasonEnv, Snapshot
 from reason_env.problem import Kind, Problem, State, Verdict
 from reason_env.registration import make_task, register, task_names
@@ -48,3 +49,11 @@ register("KnightsKnaves", "reason_env.tasks.knights_knaves:KnightsKnaves")
 register("Polynomial", "reason_env.tasks.polynomial:Polynomial")
 register("Blocksworld", "reason_env.tasks.blocksworld:Blocksworld")
 register("LinearSystem", "reason_env.tasks.linear_system:LinearSystem")
+for _name in _REASONING_GYM:
+    register(
+        f"rg-{_name}",
+        "reason_env.adapters.reasoning_gym:ReasoningGym",
+        adapter=True,
+        dataset=_name,
+    )
+register("Derivative", "reason_env.tasks.derivative:Derivative")

@@ -155,7 +155,7 @@ def _polynomial_form(polynomial: Polynomial) -> Form:
     }
 
 
-def _polynomial_of(form: Form) -> Polynomial | None:
+def polynomial_of(form: Form) -> Polynomial | None:
     """The form as a polynomial in x; None if it is none."""
     found: list[tuple[int, Rational]] = []
     for (monomial, wave), coefficient in form.items():
@@ -184,7 +184,7 @@ def _factors(polynomial: Polynomial) -> tuple[tuple[Polynomial, int], ...]:
     content, factors = factored(_polynomial_form(polynomial), ("x",))
     if content != 1:
         raise NotAlgebra("ln takes a polynomial whose coefficients have no common factor")
-    found = [(_polynomial_of(factor), exponent) for factor, exponent in factors]
+    found = [(polynomial_of(factor), exponent) for factor, exponent in factors]
     return tuple((factor, exponent) for factor, exponent in found if factor)
 
 
@@ -216,14 +216,14 @@ def factored(form: Form, names: Iterable[str]) -> tuple[Fraction, list[tuple[For
 
 
 class Exact:
-    """Works out values, and gives up (`NotAlgebra`) when that takes more than `MAX_WORK`."""
+    """Works out values, and gives up (`NotAlgebra`) when all of it takes more than `budget`."""
 
-    def __init__(self) -> None:
-        self.work = 0
+    def __init__(self, budget: int = MAX_WORK) -> None:
+        self.left = budget
 
     def spend(self, work: int) -> None:
-        self.work += work
-        if self.work > MAX_WORK:
+        self.left -= work
+        if self.left < 0:
             raise NotAlgebra("it takes too much work to multiply it out")
 
     def times(self, left: Form, right: Form) -> Form:
@@ -298,7 +298,7 @@ class Exact:
         return result
 
     def _function(self, name: str, argument: Value) -> Form:
-        polynomial = _polynomial_of(self.quotient(argument) or argument[0])
+        polynomial = polynomial_of(self.quotient(argument) or argument[0])
         if polynomial is None or (argument[1] != UNIT and self.quotient(argument) is None):
             raise NotAlgebra(f"{name} takes a polynomial in x")
         if any(not 0 <= exponent <= MAX_INNER_DEGREE for exponent, _ in polynomial):
@@ -363,14 +363,14 @@ class Exact:
             total = self.sum(total, (above, _polynomial_form(argument)))
         return total
 
-
-def ratio(left: Form, right: Form) -> Fraction | None:
-    """The number k with left = k * right; None if there is none, or right is 0."""
-    if not right or left.keys() != right.keys():
-        return None
-    key = next(iter(right))
-    k = Fraction(left[key]) / Fraction(right[key])
-    return k if all(left[other] == k * c for other, c in right.items()) else None
+    def ratio(self, left: Value, right: Value) -> Fraction | None:
+        """The number k with left = k * right; None if there is none, or right is 0."""
+        above, below = self.times(left[0], right[1]), self.times(right[0], left[1])
+        if not below or above.keys() != below.keys():
+            return None
+        key = next(iter(below))
+        k = Fraction(above[key]) / Fraction(below[key])
+        return k if all(above[other] == k * c for other, c in below.items()) else None
 
 
 # -- Back to trees -------------------------------------------------------------------------------

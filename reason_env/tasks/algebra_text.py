@@ -12,7 +12,7 @@ a step.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias, Union
@@ -111,7 +111,8 @@ def add(*parts: Tree) -> Tree:
 
 
 def multiply(*parts: Tree) -> Tree:
-    """A product: one number in front, equal factors as powers where the first of them stands."""
+    """A product: one number in front, then variables by name, then other factors as they come,
+    equal ones as powers."""
     coefficient = Fraction(1)
     exponents: dict[Tree, int] = {}
     unevaluated: list[Tree] = []
@@ -123,7 +124,8 @@ def multiply(*parts: Tree) -> Tree:
         else:
             base, exponent = base_of(factor)
             exponents[base] = exponents.get(base, 0) + exponent
-    powers = [power(base, exponent) for base, exponent in exponents.items() if exponent]
+    bases = sorted(exponents, key=lambda base: base.name if isinstance(base, Name) else "~")
+    powers = [power(base, exponents[base]) for base in bases if exponents[base]]
     if coefficient == 0:
         powers = []
         if not unevaluated:
@@ -258,6 +260,20 @@ def _render_product(tree: Tree) -> str:
 def _render_power(base: Tree, exponent: int) -> str:
     text = f"({render(base)})" if isinstance(base, Sum) else render(base)
     return text if exponent == 1 else f"{text}^{exponent}"
+
+
+def unordered_text(tree: Tree, names: Mapping[str, str] | None = None) -> str:
+    """Text in which the order of terms and factors does not show, with variables renamed."""
+    if isinstance(tree, Name):
+        return (names or {}).get(tree.name, tree.name)
+    if isinstance(tree, Number):
+        return str(tree.value)
+    parts = [unordered_text(part, names) for part in parts_of(tree)]
+    if isinstance(tree, Sum):
+        return f"({' + '.join(sorted(parts))})"
+    if isinstance(tree, Product):
+        return "*".join(sorted(parts))
+    return f"{parts[0]}^{tree.exponent}" if isinstance(tree, Power) else f"{tree.name}({parts[0]})"
 
 
 def looks_like_expression(text: str, names: Collection[str]) -> bool:

@@ -60,6 +60,7 @@ from reason_env.tasks.algebra_text import (
     power,
     render,
     terms_of,
+    unordered_text,
     walk,
 )
 from reason_env.tasks.polynomial_levels import LEVELS
@@ -168,7 +169,9 @@ class Polynomial(Task):
         names = _names(text)
         tree = _tree(text, names)
         new = "xyz"[: len(names)]
-        return f"{goal} " + min(_ordered(tree, dict(zip(names, p))) for p in permutations(new))
+        return f"{goal} " + min(
+            unordered_text(tree, dict(zip(names, p))) for p in permutations(new)
+        )
 
     def budget(self, level: int) -> Budget:
         return _BUDGETS[level]
@@ -216,7 +219,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=16384)
 def _tree(text: str, names: tuple[str, ...]) -> Tree:
-    """An expression in which every bracket is one of several terms, and variables are in order.
+    """An expression in which every bracket is one of several terms.
 
     Raises:
         NotAlgebra: it is not a polynomial, or beyond the limits.
@@ -234,19 +237,10 @@ def _tidied(tree: Tree) -> Tree:
     if isinstance(tree, Sum):
         return add(*map(_tidied, tree.terms))
     if isinstance(tree, Product):
-        product = multiply(*map(_bracket, tree.factors))
-        return multiply(*sorted(factors_of(product), key=_place))
+        return multiply(*map(_bracket, tree.factors))
     if isinstance(tree, Power):
         return power(_bracket(tree.base), tree.exponent)
     return tree
-
-
-def _place(factor: Tree) -> tuple[int, str]:
-    """Where a factor stands: the number, variables by name, and brackets as they were."""
-    base, _ = base_of(factor)
-    if isinstance(base, Name):
-        return 1, base.name
-    return (2 if isinstance(base, Sum) else 0), ""
 
 
 def _bracket(tree: Tree) -> Tree:
@@ -347,7 +341,7 @@ def _moves(data: Json, text: str) -> tuple[str, ...]:
     goal, statement = _statement(data)
     tree = _tree(text, _names(statement))
     found = _expansions(tree) if goal == "expand" else _factorings(tree, _names(statement))
-    return tuple(dict.fromkeys(render(_tidied(new)) for new in found)) or (f"answer: {text}",)
+    return tuple(dict.fromkeys(map(render, found))) or (f"answer: {text}",)
 
 
 # -- Expanding -----------------------------------------------------------------------------------
@@ -509,16 +503,3 @@ def _factorings(tree: Tree, names: tuple[str, ...]) -> Iterator[Tree]:
             others.remove(factor)
             rest = tree_of(_value(multiply(*others)))
             yield multiply(number(sign), outer, *before, factor, rest, *after)
-
-
-def _ordered(tree: Tree, names: dict[str, str]) -> str:
-    """Fully bracketed text in which the order of terms and factors does not show."""
-    if isinstance(tree, Name):
-        return names[tree.name]
-    if isinstance(tree, Sum):
-        return f"({' + '.join(sorted(_ordered(term, names) for term in tree.terms))})"
-    if isinstance(tree, Product):
-        return "*".join(sorted(_ordered(factor, names) for factor in tree.factors))
-    if isinstance(tree, Power):
-        return f"{_ordered(tree.base, names)}^{tree.exponent}"
-    return render(tree)
