@@ -62,7 +62,7 @@ def full_id(name: str) -> str:
 
 
 def showcase(name: str, seed: int, kwargs: Mapping[str, Any]) -> RenderableType:
-    """One problem, an expert's episode with verdicts, potentials and rewards, and a wrong line.
+    """One problem, an expert's episode with verdicts, potentials and rewards, and a changed line.
 
     Args:
         name: id or name of an environment.
@@ -88,7 +88,7 @@ def showcase(name: str, seed: int, kwargs: Mapping[str, Any]) -> RenderableType:
     if not lines:
         return Group(heading, prompt, Text("No expert is known for this problem.", style="yellow"))
     env.restore(start)
-    return Group(heading, prompt, table, *_wrong_line(env, lines))
+    return Group(heading, prompt, table, *_changed_line(env, lines))
 
 
 def _expert_episode(env: ReasonEnv, rng: np.random.Generator) -> tuple[Table, list[str]]:
@@ -118,14 +118,17 @@ def _expert_episode(env: ReasonEnv, rng: np.random.Generator) -> tuple[Table, li
     return table, lines
 
 
-def _wrong_line(env: ReasonEnv, lines: list[str]) -> list[Text]:
-    """What comes of the first line with a number in it if that number is wrong."""
+def _changed_line(env: ReasonEnv, lines: list[str]) -> list[Text]:
+    """What comes of the first line with a number in it if that number is another."""
     for number, line in enumerate(lines, 1):
-        wrong = corrupt_last_number(line)
-        if wrong:
-            *_, info = env.step(wrong)
-            text = Text.assemble(f"Line {number} wrong: ", (wrong, "bold"), "  ", _verdict(info))
-            return [text.append(f" ({info['reason']})") if info["reason"] else text]
+        changed = corrupt_last_number(line)
+        if changed:
+            *_, info = env.step(changed)
+            said = (
+                f" ({info['reason']})" if info["reason"] else f", potential {env.potential():.3g}"
+            )
+            start = f"Line {number} changed: "
+            return [Text.assemble(start, (changed, "bold"), "  ", _verdict(info), said)]
         env.step(line)
     return []
 

@@ -64,18 +64,18 @@ def test_show_plays_an_expert_of_every_family(bench, name):
         code, out, err = bench("show", name, "--level", level, "--seed", 7)
         assert (code, err) == (0, "")
         assert f"reason_env/{name}-v0  level {level} of" in out
-        assert "invalid" not in out.partition("wrong: ")[0]
+        assert "invalid" not in out.partition("changed: ")[0]
         total = next(line for line in out.splitlines() if line.strip().startswith("return"))
         assert 0 < float(total.split()[-1]) < 1, "the outcome of 1, less the first potential"
 
 
-def test_show_tells_of_settings_and_wrong_lines(bench):
+def test_show_tells_of_settings_and_changed_lines(bench):
     code, out, _ = bench(
         "show", "reason_env/Countdown-v0", "--prompt", "compact", "--option", "feedback=state"
     )
     assert code == 0
     assert " -> " in out
-    assert "Line 1 wrong: " in out
+    assert "Line 1 changed: " in out
     again = bench("show", "Countdown", "--prompt", "compact", "--option", "feedback=state")
     assert again[1] == out, "the same seed shows the same"
 
