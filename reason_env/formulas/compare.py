@@ -1,0 +1,286 @@
+"""Is one tree the answer that the other asks for? Structure here, formulas by who is asked.
+
+What is compared how:
+
+- A number asks for a number in its last form: `value_of`. Not for a calculation that gives it.
+- Lists and sets are equal in any order; pairs, intervals and matrices item by item, and brackets
+  count: (1, 2) is neither {1, 2} nor [1, 2].
+- `x = 5` and `5` answer each other; names count when both are there, and in lists with several.
+- Units count when both are there. 10 % is 1/10, and is not 10.
+- Equations are equal with sides swapped and terms moved, inequalities when read from the right
+  or given as intervals.
+  Equations solved for a variable stay so: 2x = 10 is not the answer x = 5.
+- Other formulas: equal, and worked out as far (`shape.less_done`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+
+from reason_env.formulas.parser import Node
+from reason_env.formulas.shape import sorted_tree
+from reason_env.formulas.tokens import base_unit
+from reason_env.formulas.values import value_of
+
+Same = Callable[[Node, Node], str | None]
+"""Why a formula is not the gold one, None if it is."""
+
+_COLLECTIONS = ("list", "set")
+_REVERSED = {">": "<", ">=": "<="}
+
+
+def number_in(node: Node) -> Fraction | None:
+    """The number that is asked for by `5`, `x = 5` or `5 cm`; None if it is not one number."""
+    node = _value(node)
+    node = node.args[0] if node.kind == "unit" else node
+    return value_of(node, canonical=False)
+
+
+def has_text(node: Node) -> bool:
+    """Whether words are part of what is asked for (the name in `text = 5` is not)."""
+    node = _value(node)
+    own = node.kind == "label" and node.text.startswith("text")
+    return own or any(map(has_text, node.args))
+
+
+def difference(gold: Node, answer: Node, same: Same, named: bool = False) -> str | None:
+    """Why the answer is not the gold one, None if it is.
+
+    Args:
+        gold: what is asked for.
+        answer: what is given.
+        same: compares two formulas of which the gold one is not a plain number.
+        named: whether a name that one side gives must be given by the other.
+    """
+    if not named:
+        gold, answer = _without_names(gold, answer)
+    if gold.kind == "unit" or answer.kind == "unit":
+        return _unit_difference(gold, answer, same)
+    if gold.kind in _COLLECTIONS and answer.kind in _COLLECTIONS:
+        golds, answers = _values(gold.args, answer.args)
+        several = len({name for item in golds if (name := _name(item))}) > 1
+        return _unordered(golds, answers, same, named=several)
+    if "rel" in (gold.kind, answer.kind) or gold.kind != answer.kind:
+        gold, answer = _as_sets(gold, answer)
+    if gold.kind != answer.kind and {gold.kind, answer.kind} & {
+        *("list", "set", "seq", "union", "matrix", "rel", "label")
+    }:
+        return _other_form(gold, answer)
+    match gold.kind:
+        case "seq" if gold.text != answer.text:
+            return "other brackets"
+        case "seq" | "matrix":
+            return _ordered(gold.args, answer.args, same)
+        case "list":  # a row
+            return _ordered(gold.args, answer.args, same)
+        case "union":
+            return _unordered(gold.args, answer.args, same, named=True)
+        case "label":
+            return None if gold == answer else "another text"
+        case "rel":
+            return _relation_difference(gold, answer, same)
+    value = value_of(gold, canonical=False)
+    if value is None:
+        if _without_value(gold) or _without_value(answer):
+            return None if gold == answer else "another value"
+        return None if sorted_tree(gold) == sorted_tree(answer) else same(gold, answer)
+    given = value_of(answer)
+    if given is None:
+        return "not a number in its last form"
+    return None if given == value else "another value"
+
+
+def _other_form(gold: Node, answer: Node) -> str:
+    if answer.kind in _COLLECTIONS:
+        return "several answers where one is asked for"
+    if gold.kind in _COLLECTIONS:
+        return "one answer where several are asked for"
+    return "an answer of another form"
+
+
+def _unit_difference(gold: Node, answer: Node, same: Same) -> str | None:
+    if gold.kind == "unit":
+        match answer:
+            # 5 m, read as a product
+            case Node("mul", _, (number, Node("sym", name))) if base_unit(name) == gold.text:
+                answer = Node("unit", gold.text, (number,))
+        if answer.kind == "unit" and answer.text != gold.text:
+            return "another unit"
+    gold = gold.args[0] if gold.kind == "unit" else gold
+    answer = answer.args[0] if answer.kind == "unit" else answer
+    return difference(gold, answer, same)
+
+
+def _ordered(golds: Sequence[Node], answers: Sequence[Node], same: Same) -> str | None:
+    if len(golds) != len(answers):
+        return "another number of items"
+    for gold, answer in zip(golds, answers):
+        nested = gold.kind == answer.kind == "list"  # rows of a matrix
+        reason = (
+            _ordered(gold.args, answer.args, same)
+            if nested
+            else difference(gold, answer, same, named=True)
+        )
+        if reason is not None:
+            return reason
+    return None
+
+
+def _unordered(
+    golds: Sequence[Node], answers: Sequence[Node], same: Same, named: bool
+) -> str | None:
+    """Each answer stands for one gold item; being equal is transitive, so the first will do."""
+    if len(golds) != len(answers):
+        return "another number of items"
+    left = list(answers)
+    for gold in golds:
+        for answer in left:
+            if difference(gold, answer, same, named) is None:
+                left.remove(answer)
+                break
+        else:
+            return "an item differs"
+    return None
+
+
+# Names
+
+
+def _is_name(node: Node) -> bool:
+    """x, f(x), AB, the area, (x, y)."""
+    match node.kind:
+        case "sym" | "label":
+            return True
+        case "apply":
+            return all(arg.kind in ("sym", "num") for arg in node.args)
+        case "mul":
+            return all(arg.kind == "sym" and arg.text.isupper() for arg in node.args)
+        case "seq":
+            return node.text == "()" and all(arg.kind == "sym" for arg in node.args)
+    return False
+
+
+def _assignment(node: Node) -> tuple[Node, Node] | None:
+    """Name and value of `x = 5`, `5 = x` or `x in {5}`."""
+    if node.kind != "rel" or node.text not in ("=", "in"):
+        return None
+    left, right = node.args
+    if _is_name(left) and not (_is_name(right) and right.kind != "seq"):
+        return left, right
+    if node.text == "=" and _is_name(right) and not _is_name(left):
+        return right, left
+    return None
+
+
+def _name(node: Node) -> Node | None:
+    found = _assignment(node)
+    return found and found[0]
+
+
+def _value(node: Node) -> Node:
+    found = _assignment(node)
+    return node if found is None else found[1]
+
+
+def _without_names(gold: Node, answer: Node) -> tuple[Node, Node]:
+    """The values alone, where only one of the two is named."""
+    if answer.kind != "rel":
+        return _value(gold), answer
+    if gold.kind != "rel":
+        return gold, _value(answer)
+    return gold, answer
+
+
+def _values(golds: Sequence[Node], answers: Sequence[Node]) -> tuple[list[Node], list[Node]]:
+    """The values alone, where all are values of one variable: `x = 1, x = 2`, or `x = 1, 2`."""
+    both = [list(golds), list(answers)]
+    names = [{name for item in items if (name := _name(item))} for items in both]
+    if len(names[0] | names[1]) != 1:
+        return both[0], both[1]
+    return [_value(item) for item in both[0]], [_value(item) for item in both[1]]
+
+
+# Relations
+
+
+def _relation_difference(gold: Node, answer: Node, same: Same) -> str | None:
+    gold, answer = _forwards(gold), _forwards(answer)
+    if gold.text != answer.text:
+        return "another relation"
+    if _ordered(gold.args, answer.args, same) is None:
+        return None
+    if gold.text in ("=", "!=") and _ordered(gold.args, answer.args[::-1], same) is None:
+        return None
+    if gold.text != "=" or _assignment(gold) or _assignment(answer):
+        return "another relation"
+    ones, others = list(_terms(gold)), list(_terms(answer))
+    if len(ones) != len(others):
+        return "another equation"
+    one, other = Node("add", "", tuple(ones)), Node("add", "", tuple(others))
+    if same(one, other) is None or same(one, Node("neg", "", (other,))) is None:
+        return None
+    return "another equation"
+
+
+def _forwards(node: Node) -> Node:
+    """`a > b` as `b < a`."""
+    operators = node.text.split()
+    if all(operator in _REVERSED for operator in operators):
+        backwards = " ".join(_REVERSED[operator] for operator in reversed(operators))
+        return Node("rel", backwards, node.args[::-1])
+    return node
+
+
+def _as_sets(gold: Node, answer: Node) -> tuple[Node, Node]:
+    """Inequalities as intervals, where only one of the two is given by them."""
+    sets, inequalities = _as_set(gold), _as_set(answer)
+    if sets is not None and answer.kind in ("seq", "union") and _is_interval(answer):
+        return sets, answer
+    if inequalities is not None and gold.kind in ("seq", "union") and _is_interval(gold):
+        return gold, inequalities
+    return gold, answer
+
+
+def _is_interval(node: Node) -> bool:
+    """Whether it can be nothing else: (1, 2) may be a point."""
+    if node.kind == "union":
+        return True
+    return node.text != "()" or any(_without_value(arg) for arg in node.args)
+
+
+def _as_set(node: Node) -> Node | None:
+    """`1 < x <= 2` as (1, 2], and `x < 1 or x > 2` as a union."""
+    if node.kind == "list":
+        parts = [_as_set(item) for item in node.args]
+        known = tuple(part for part in parts if part is not None)
+        return Node("union", "", known) if len(known) == len(parts) else None
+    if node.kind != "rel":
+        return None
+    node = _forwards(node)
+    operators, sides = node.text.split(), list(node.args)
+    if set(operators) - {"<", "<="}:
+        return None
+    infinity = Node("const", "infinity")
+    if len(sides) == 2 and sides[0].kind == "sym":
+        operators, sides = ["<", *operators], [Node("neg", "", (infinity,)), *sides]
+    elif len(sides) == 2 and sides[1].kind == "sym":
+        operators, sides = [*operators, "<"], [*sides, infinity]
+    if len(sides) != 3 or sides[1].kind != "sym":
+        return None
+    brackets = {"<": "()", "<=": "[]"}
+    return Node("seq", brackets[operators[0]][0] + brackets[operators[1]][1], (sides[0], sides[2]))
+
+
+def _without_value(node: Node) -> bool:
+    """Whether it is infinity, or another constant that cannot be calculated with."""
+    node = node.args[0] if node.kind == "neg" else node
+    return node.kind == "const" and node.text in ("infinity", "empty set", "reals")
+
+
+def _terms(equation: Node) -> Iterator[Node]:
+    """The terms of an equation with all of them on the left."""
+    for side, sign in zip(equation.args, (1, -1)):
+        for term in side.args if side.kind == "add" else (side,):
+            if term != Node("num", "0"):
+                yield term if sign == 1 else Node("neg", "", (term,))

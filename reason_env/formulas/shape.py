@@ -1,0 +1,120 @@
+"""How far a formula is worked out: what tells an answer from the question, when both are equal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+from reason_env.formulas.parser import Node
+from reason_env.formulas.values import has_variables, nodes, value_of
+
+
+def sorted_tree(node: Node) -> Node:
+    """The tree with the arguments of sums and products in one order, numbers in one form."""
+    args = tuple(sorted_tree(arg) for arg in node.args)
+    value = value_of(node)
+    if value is not None and value >= 0:
+        return Node("num", str(value))
+    return Node(node.kind, node.text, tuple(sorted(args)) if node.kind in ("add", "mul") else args)
+
+
+def less_done(gold: Node, answer: Node) -> str | None:
+    """Whether an equal answer leaves more to calculate than the gold one: the reason if so.
+
+    Counted are sums, and operations that can be carried out: on numbers alone, on powers of one
+    variable, on fractions not in lowest terms. So `1 + 2`, `6!`, `x * x^2` and
+    `sqrt(50) - sqrt(18)` do not pass for what they are equal to.
+    """
+    if _additions(answer) > _additions(gold):
+        return "equal, but with more terms: it is not worked out"
+    if _undone(answer) > _undone(gold):
+        return "equal, but not worked out"
+    return None
+
+
+def _additions(node: Node) -> int:
+    return sum(len(part.args) - 1 for part in nodes(node) if part.kind == "add")
+
+
+def _undone(node: Node) -> int:
+    """Operations that can still be carried out."""
+    parts = [*nodes(node)]
+    inner = {id(arg) for part in parts if part.kind in ("mul", "div", "neg") for arg in part.args}
+    count = 0
+    for part in parts:
+        if part.kind in ("mul", "div", "neg") and id(part) not in inner:
+            count += _undone_factors(part)
+        elif part.kind == "pow":
+            count += _undone_power(part)
+        elif part.kind in ("fact", "call") and not has_variables(part):
+            logs_and_roots = part.kind == "call" and part.text in ("ln", "log", "root")
+            count += not logs_and_roots or (part.text == "root" and _is_perfect(part))
+    return count
+
+
+def factors(node: Node, power: int = 1) -> Iterator[tuple[Node, int]]:
+    """The factors of nested products and quotients, those of the denominator with power -1."""
+    if node.kind == "mul":
+        for arg in node.args:
+            yield from factors(arg, power)
+    elif node.kind == "div":
+        yield from factors(node.args[0], power)
+        yield from factors(node.args[1], -power)
+    elif node.kind == "neg":
+        yield from factors(node.args[0], power)
+    else:
+        yield node, power
+
+
+def _undone_factors(node: Node) -> int:
+    numbers: dict[int, list[Fraction]] = {1: [], -1: []}
+    bases: list[Node] = []
+    for factor, power in factors(node):
+        value = value_of(factor)
+        if value is None:
+            base = factor.args[0] if factor.kind == "pow" else factor
+            bases += [base] if base.kind in ("sym", "const") else []
+        elif value != 1:
+            numbers[power].append(value)
+    count = len(bases) - len(set(bases))
+    count += sum(max(0, len(found) - 1) for found in numbers.values())
+    for factor, power in factors(node):
+        if factor.kind == "add":
+            numbers[power].append(_content(factor))
+    top, bottom = (math.prod(numbers[power], start=Fraction(1)) for power in (1, -1))
+    if top.denominator == bottom.denominator == 1:
+        count += math.gcd(top.numerator, bottom.numerator) > 1
+    return count
+
+
+def _content(total: Node) -> Fraction:
+    """The greatest whole number that divides all terms."""
+    found = 0
+    for term in total.args:
+        values = [value_of(factor) for factor, power in factors(term) if power == 1]
+        number = math.prod([value for value in values if value is not None], start=Fraction(1))
+        found = math.gcd(found, number.numerator if number.denominator == 1 else 1)
+    return Fraction(max(found, 1))
+
+
+def _undone_power(node: Node) -> int:
+    base, exponent = (value_of(arg, canonical=False) for arg in node.args)
+    if exponent in (0, 1) or node.args[0].kind == "pow":
+        return 1
+    return int(base is not None and exponent is not None and exponent.denominator == 1)
+
+
+def _is_perfect(root: Node) -> bool:
+    """Whether a root of a rational number is rational."""
+    value, index = (value_of(arg, canonical=False) for arg in root.args)
+    if value is None or index is None or index.denominator > 1 or not 2 <= index <= 64:
+        return False
+
+    def perfect(number: int) -> bool:
+        if index == 2:
+            return math.isqrt(number) ** 2 == number
+        near = round(number ** (1 / int(index))) if number < 10**300 else 0
+        return any((near + step) ** int(index) == number for step in (-1, 0, 1))
+
+    return perfect(abs(value.numerator)) and perfect(value.denominator)
