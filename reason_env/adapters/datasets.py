@@ -30,7 +30,7 @@ import numpy as np
 
 from reason_env import lines
 from reason_env.adapters.text import to_charset
-from reason_env.answers import FORMS, judge_math
+from reason_env.answers import Form, Status, form_of, judge_math
 from reason_env.errors import choose, require
 from reason_env.problem import Kind, Problem, State, Verdict
 from reason_env.splits import SPLITS, bucket, split_of
@@ -59,7 +59,8 @@ class Jsonl(Task):
             of a data set on the Hugging Face hub or of a folder that `datasets` loads.
         question: the column of the question, or several, which are joined by line breaks.
         answer: the column of the answer.
-        form: what an answer must look like, one of `reason_env.answers.FORMS`.
+        form: what an answer must look like: `value`, `expression` or `text` (see
+            `reason_env.answers.Form`); by default what each gold answer looks like.
         level_column: the column of the difficulty, a whole number from 1 up.
         most_levels: the largest level in that column.
         holdout: which split the rows are in. `train`, `dev` or `test`: all of them in that one.
@@ -88,7 +89,7 @@ class Jsonl(Task):
         *,
         question: str | Sequence[str] = "question",
         answer: str = "answer",
-        form: str = "expression",
+        form: str | None = None,
         level_column: str | None = None,
         most_levels: int = 1,
         holdout: str | None = None,
@@ -98,7 +99,7 @@ class Jsonl(Task):
         self._source = None if source is None else str(source)
         self._questions = [question] if isinstance(question, str) else list(question)
         self._answer = answer
-        self._form = choose(form, FORMS, "form")
+        self._form = None if form is None else choose(form, list(Form), "form")
         self._level_column = level_column
         is_file = self._source is not None and self._source.endswith(FILES)
         usual = self.file_holdout if is_file else self.hub_holdout
@@ -139,18 +140,17 @@ class Jsonl(Task):
     def step(self, problem: Problem, state: State, line: str) -> Verdict:
         if lines.kind_of(line) is not Kind.ANSWER:
             return Verdict(Kind.THOUGHT, True, state)
-        given = lines.answer_value(line)
-        judgement = judge_math(str(problem.solution), given, form=self._form)
-        reason = judgement.reason
-        if judgement.status == "unscored":
-            reason = f"unscored: {reason}"
+        gold, given = str(problem.solution), lines.answer_value(line)
+        judgement = judge_math(gold, given, form=self._form or form_of(gold))
         # Kept in the state, so that nothing is ever scored twice.
         answered = State(judgement.status.value, given)
-        correct = judgement.status == "correct"
-        return Verdict(Kind.ANSWER, correct, answered, "" if correct else reason)
+        if judgement.status is Status.CORRECT:
+            return Verdict(Kind.ANSWER, True, answered)
+        unscored = "unscored: " if judgement.status is Status.UNSCORED else ""
+        return Verdict(Kind.ANSWER, False, answered, unscored + judgement.reason)
 
     def is_solved(self, problem: Problem, state: State) -> bool:
-        return state.answer is not None and state.data == "correct"
+        return state.answer is not None and state.data == Status.CORRECT.value
 
     def potential(self, problem: Problem, state: State) -> float:
         return potential_at(1) if state.answer is None else float(self.is_solved(problem, state))
@@ -184,7 +184,7 @@ class Jsonl(Task):
 
     @property
     def _example(self) -> str:
-        return "answer: 42" if self._form == "value" else "answer: VALUE"
+        return "answer: 42" if self._form is Form.VALUE else "answer: VALUE"
 
     def _gold(self, text: str) -> str:
         """The answer in a row's answer column."""

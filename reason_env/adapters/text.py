@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from reason_env import lines
@@ -12,7 +13,6 @@ _PUNCTUATION = str.maketrans(
         "\u2019": "'",
         "\u201c": '"',
         "\u201d": '"',
-        "\u2014": " - ",
         "\u2026": "...",
         "\u2022": "*",
         "\u2192": "->",
@@ -31,6 +31,7 @@ _PUNCTUATION = str.maketrans(
 def to_charset(text: str) -> str:
     """Typographic signs spelt out, accents dropped, lines kept; `?` for what is left."""
     spelt = text.replace("\r\n", "\n").replace("\r", "\n").translate(_PUNCTUATION)
+    spelt = re.sub(" *\u2014 *", " - ", spelt)
     plain = "".join(
         # Letters only: taking a one-half sign apart is for `normalise`, which minds its neighbours.
         unicodedata.normalize("NFD", character)[0] if character.isalpha() else character
