@@ -252,7 +252,7 @@ def test_datasets_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_datasets_cannot_load(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="neither a .jsonl or .json file nor a data set"):
+    with pytest.raises(ValueError, match=r"neither a \.jsonl or \.json file nor a data set"):
         Jsonl(str(tmp_path / "nothing-here")).pool(1, "test")
 
 
