@@ -7,9 +7,11 @@ canonical style that `LinearEquation` writes in.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import TypeVar
 
 MAX_CHARS = 2000
 MAX_TERMS = 24
@@ -191,20 +193,35 @@ def _is_short(number: Fraction) -> bool:
 
 
 Sum = tuple[Term, ...]
+V = TypeVar("V")
 
 
-def _parse_side(text: str) -> Side:
+def read_sum(
+    text: str, leaf: Callable[[str], V], join: Callable[[str, V | None, V], V]
+) -> tuple[V, str]:
     """Read a sum. Two stacks instead of recursion, so that no nesting exhausts the interpreter's.
+
+    Args:
+        leaf: makes a value of digits, or of a letter.
+        join: works out a sign of `+-*/`, or `negative`, which has nothing on its left.
+
+    Returns:
+        The value, and the text in canonical spacing with every sign written.
 
     Raises:
         NotLinear: says what is wrong.
     """
-    sums: list[Sum] = []
+    values: list[V] = []
     signs: list[str] = []
     clean: list[str] = []
     wants_operand = True
     last = ""
     place, end = 0, len(text.rstrip())
+
+    def join_last() -> None:
+        sign, right = signs.pop(), values.pop()
+        values.append(join(sign, None if sign == "negative" else values.pop(), right))
+
     while place < end:
         match = _PIECE.match(text, place)
         if match is None:
@@ -223,15 +240,15 @@ def _parse_side(text: str) -> Side:
         if wants_operand and piece == "(":
             signs.append(piece)
         elif wants_operand and piece.isalnum():
-            sums.append((x_term(Fraction(1)),) if piece.isalpha() else _literal(piece))
+            values.append(leaf(piece))
             wants_operand = False
         elif not wants_operand and piece == ")" and "(" in signs:
             while signs[-1] != "(":
-                _join(sums, signs)
+                join_last()
             signs.pop()
         elif not wants_operand and piece in _RANK:
             while signs and signs[-1] != "(" and _RANK[signs[-1]] >= _RANK[piece]:
-                _join(sums, signs)
+                join_last()
             signs.append(piece)
             wants_operand = True
         else:
@@ -241,8 +258,16 @@ def _parse_side(text: str) -> Side:
     if wants_operand or "(" in signs:
         raise NotLinear("a side of it ends too early")
     while signs:
-        _join(sums, signs)
-    return Side(sums[0], "".join(clean))
+        join_last()
+    return values[0], "".join(clean)
+
+
+def _parse_side(text: str) -> Side:
+    return Side(*read_sum(text, _leaf, _joined))
+
+
+def _leaf(piece: str) -> Sum:
+    return (x_term(Fraction(1)),) if piece.isalpha() else _literal(piece)
 
 
 def _literal(digits: str) -> Sum:
@@ -251,28 +276,25 @@ def _literal(digits: str) -> Sum:
     return (number_term(Fraction(int(digits))),) if int(digits) else ()
 
 
-def _join(sums: list[Sum], signs: list[str]) -> None:
-    """Work out the last sign.
+def _joined(sign: str, left: Sum | None, right: Sum) -> Sum:
+    """Work out a sign.
 
     Raises:
         NotLinear: the result is not linear, or beyond the limits.
     """
-    sign, right = signs.pop(), sums.pop()
-    if sign == "negative":
+    if left is None:
         result = _scaled(right, Fraction(-1))
+    elif sign == "+":
+        result = left + right
+    elif sign == "-":
+        result = left + _scaled(right, Fraction(-1))
     else:
-        left = sums.pop()
-        if sign == "+":
-            result = left + right
-        elif sign == "-":
-            result = left + _scaled(right, Fraction(-1))
-        else:
-            result = _multiplied(left, right, sign)
+        result = _multiplied(left, right, sign)
     if sum(1 + term.is_bracket for term in result) > MAX_TERMS:
         raise NotLinear(f"it has more than {MAX_TERMS} terms")
     if not all(_is_short(n) for t in result for n in (t.factor, t.slope, t.constant)):
         raise NotLinear(f"it comes to numbers of more than {MAX_DIGITS} digits")
-    sums.append(result)
+    return result
 
 
 def _multiplied(left: Sum, right: Sum, sign: str) -> Sum:
