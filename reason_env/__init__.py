@@ -57,3 +57,5 @@ for _name in _REASONING_GYM:
         dataset=_name,
     )
 register("Derivative", "reason_env.tasks.derivative:Derivative")
+register("Propositional", "reason_env.tasks.propositional:Propositional")
+register("Integral", "reason_env.tasks.integral:Integral")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_CHARS = 400
 MAX_NESTING = 32
@@ -30,8 +30,7 @@ class NotFormula(ValueError):
     """The text is not a formula within the limits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Formula:
+class Formula(NamedTuple):
     """A name or a connective with its parts; a sign that is no letter and has no parts is a
     constant that only a family knows."""
 

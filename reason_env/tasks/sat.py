@@ -65,7 +65,7 @@ class Sat(Task):
     levels: ClassVar[range] = range(1, 6)
     public_verifier: ClassVar[bool] = True
     asks_answer: ClassVar[bool] = False
-    room: ClassVar[Room] = Room(compact=400, feedback=32)
+    room: ClassVar[Room] = Room(compact=400)
 
     def generate(self, rng: np.random.Generator, level: int) -> Problem:
         """Draw formulas until one is solvable: no solution is planted, so none shows through."""

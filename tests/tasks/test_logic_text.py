@@ -53,11 +53,12 @@ def test_parse(text: str, canonical: str) -> None:
     assert str(parse_formula(text)) == canonical
 
 
-MALFORMED = "~|p q|pq|p &|& p|p & & q|(p|p)|()|p - q|p > q|p <- q|p == q|1|p + q|p\u00e9".split("|")
+MALFORMED = ["", " ", "~", "p q", "pq", "p &", "& p", "p & & q", "p | | q", "(p", "p)", "()"]
+MALFORMED += ["p - q", "p > q", "p <- q", "p == q", "1", "p + q", "p\u00e9"]
 HUGE = ["(" * 10_000, "~" * 300 + "p", "p" * 10_000, "p -> " * 3_000 + "p", "p -> " * 60 + "p"]
 
 
-@pytest.mark.parametrize("text", ["", " ", "p | | q", *MALFORMED, *HUGE])
+@pytest.mark.parametrize("text", [*MALFORMED, *HUGE])
 def test_hostile_text(text: str) -> None:
     start = time.perf_counter()
     with pytest.raises(NotFormula):
