@@ -110,9 +110,10 @@ class WaterJugs(Task):
         if lines.kind_of(line) is Kind.ANSWER:
             reason = "no answer is asked for: the episode ends when a move reaches the goal"
             return Verdict(Kind.ANSWER, False, state, reason)
-        words, claimed = _parse(line)
-        if words is None or claimed is None:
+        parsed = _parse(line)
+        if parsed is None:
             return Verdict(Kind.THOUGHT, True, state)
+        words, claimed = parsed
         puzzle, contents = _puzzle(problem.data), _contents(state.data)
         after = _after(puzzle, contents, words)
         if isinstance(after, str):
@@ -195,21 +196,10 @@ class WaterJugs(Task):
         return Budget(steps, 16 * steps)
 
     def chance(self, level: int) -> float:
-        """What the most frequent solution of level 1 solves, rounded up; the contents that every
-        claim states keep it as low."""
+        """What the best fixed text that a search finds solves of level 1. With the contents left
+        out of claims it would be 0.3: most puzzles of two jugs are solved by going in a circle.
+        This is why the environment never completes them (`Task.complete`)."""
         return 0.01
-
-    def complete(self, problem: Problem, state: State, line: str) -> str:
-        words, claimed = _parse(line)
-        if words is None or claimed is not None or "=" in line:
-            return line
-        contents = _contents(state.data)
-        after = _after(_puzzle(problem.data), contents, words)
-        # An illegal move is still a claim, and a wrong one.
-        return f"{line} = {_text(contents if isinstance(after, str) else after)}"
-
-    def abbreviate(self, line: str) -> str:
-        return line.partition(" = ")[0]
 
 
 def _text(contents: Contents) -> str:
@@ -263,17 +253,18 @@ def _amounts(row: Json) -> Contents:
     return tuple(int(str(amount)) for amount in row)
 
 
-def _parse(line: str) -> tuple[list[str] | None, list[str] | None]:
-    """The words of a move, and the contents stated after it (None: none of that form)."""
+def _parse(line: str) -> tuple[list[str], list[str]] | None:
+    """The words of a move, and the contents stated after it; None: not of that form."""
     move, _, stated = line.partition("=")
     words, claimed = move.split(), stated.split()
     jugs = words[1:]
-    if not words or len(jugs) != _VERBS.get(words[0]):
-        return None, None
+    if not words or len(jugs) != _VERBS.get(words[0]) or not claimed:
+        return None
     if not all(len(jug) == 1 and jug in ascii_uppercase for jug in jugs):
-        return None, None
-    whole = bool(claimed) and all(word.isascii() and word.isdecimal() for word in claimed)
-    return words, claimed if whole else None
+        return None
+    if not all(word.isascii() and word.isdecimal() for word in claimed):
+        return None
+    return words, claimed
 
 
 def _after(puzzle: _Puzzle, contents: Contents, words: list[str]) -> Contents | str:

@@ -81,14 +81,11 @@ def test_reasons_do_not_state_the_result() -> None:
     assert "8 1" not in TASK.step(TAP, TASK.initial(TAP), "pour B A = 8 2").reason
 
 
-def test_short_claims() -> None:
-    state = TASK.initial(TAP)
-    assert TASK.complete(TAP, state, "pour B A") == "pour B A = 8 1"
-    for short in ("pour A A", "fill C"):
-        line = TASK.complete(TAP, state, short)
-        assert not TASK.step(TAP, state, line).valid, "an illegal move is a wrong claim"
-    for line in ("hello", "fill A = 8 2", "fill A =", "pour A", "answer: 4"):
-        assert TASK.complete(TAP, state, line) == line
+def test_claims_are_never_completed() -> None:
+    """With what the jugs hold left out, a few moves by rote would solve many problems."""
+    for line in TASK.legal_steps(TAP, TASK.initial(TAP)):
+        assert TASK.abbreviate(line) == line
+    assert TASK.complete(TAP, TASK.initial(TAP), "pour B A") == "pour B A"
 
 
 def after_each_move(problem: Problem, contents: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
