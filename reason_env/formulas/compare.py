@@ -59,7 +59,7 @@ def difference(gold: Node, answer: Node, same: Same, named: bool = False) -> str
         return _unit_difference(gold, answer, same)
     if gold.kind in _COLLECTIONS and answer.kind in _COLLECTIONS:
         golds, answers = _values(gold.args, answer.args)
-        several = len({name for item in golds if (name := _name(item))}) > 1
+        several = len({name for item in (*golds, *answers) if (name := _name(item))}) > 1
         return _unordered(golds, answers, same, named=several)
     if "rel" in (gold.kind, answer.kind) or gold.kind != answer.kind:
         gold, answer = _as_sets(gold, answer)

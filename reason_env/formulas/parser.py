@@ -165,14 +165,16 @@ class _Parser:
             sign = self.took(*_SUMS)
             if sign is None and terms:
                 return terms[0] if len(terms) == 1 else _operation("add", *terms)
-            minus = sign == "-"
             if sign in (r"\pm", r"\mp"):
                 terms.append(Node("pm", "+-" if sign == r"\pm" else "-+", (self.term(),)))
                 continue
-            while again := self.took("+", "-"):
-                minus ^= again == "-"
+            signs = [sign]
+            while sign := self.took("+", "-"):
+                signs.append(sign)
             term = self.term()
-            terms.append(_operation("neg", term) if minus else term)
+            for sign in signs:
+                term = _operation("neg", term) if sign == "-" else term
+            terms.append(term)
 
     def term(self) -> Node:
         value, flat = self.factor(), False

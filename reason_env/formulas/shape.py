@@ -34,7 +34,9 @@ def less_done(gold: Node, answer: Node) -> str | None:
 
 
 def _additions(node: Node) -> int:
-    return sum(len(part.args) - 1 for part in nodes(node) if part.kind == "add")
+    """How often is added; (x+1)(x+1) counts like (x+1)^2."""
+    sums = {sorted_tree(part) for part in nodes(node) if part.kind == "add"}
+    return sum(len(part.args) - 1 for part in sums)
 
 
 def _undone(node: Node) -> int:
@@ -43,6 +45,7 @@ def _undone(node: Node) -> int:
     inner = {id(arg) for part in parts if part.kind in ("mul", "div", "neg") for arg in part.args}
     count = 0
     for part in parts:
+        count += part.kind == "mul" and Node("num", "1") in part.args
         if part.kind in ("mul", "div", "neg") and id(part) not in inner:
             count += _undone_factors(part)
         elif part.kind == "pow":

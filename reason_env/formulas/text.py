@@ -51,6 +51,7 @@ _UNICODE = {
     "\u202f": r"\,",
     "\u2009": r"\,",
     "\u2032": "'",
+    "\u3002": ".",
 }
 _RAISED = str.maketrans(
     "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u207f", "0123456789-n"
@@ -58,7 +59,7 @@ _RAISED = str.maketrans(
 _RAISED_RUN = re.compile("[" + "".join(map(chr, _RAISED)) + "]+")
 _LOWERED_RUN = re.compile("[\u2080-\u2089]+")
 _PROSE = re.compile(
-    r"(?:(?:so|thus|therefore|hence),? )?(?:the )?(?:final )?answer(?: is|:)\s*", re.I
+    r"(?:(?:so|thus|therefore|hence),? )?(?:the )?(?:final )?answer(?: is:?|:)\s*", re.I
 )
 _BOX = re.compile(r"\\(?:boxed|fbox|beginboxed)\s*")
 _DOLLAR = re.compile(r"(?<!\\)\$")

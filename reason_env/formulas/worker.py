@@ -84,6 +84,8 @@ def _collected(node: Node) -> list[tuple[Node, Fraction]]:
         power = Fraction(sign)
         if factor.kind == "pow" and (value := value_of(factor.args[1])) is not None:
             factor, power = factor.args[0], power * value
+        elif factor.text == "root" and (value := value_of(factor.args[1])):
+            factor, power = factor.args[0], power / value
         if not has_variables(factor):
             continue
         for index, (other, before) in enumerate(found):
@@ -142,8 +144,9 @@ def to_sympy(node: Node) -> Any:
         case "fact", _:
             return sympy.factorial(args[0], evaluate=False)
         case "call", "root":
-            odd = args[1].is_Integer and args[1].is_odd
-            return sympy.real_root(*args) if odd else sympy.root(*args)
+            if args[0].is_number and args[1].is_Integer and args[1].is_odd:
+                return sympy.real_root(*args)
+            return sympy.Pow(args[0], 1 / args[1], evaluate=False)
         case "call", name:
             return _FUNCTIONS[name](*args)
         case "apply", name:
