@@ -59,3 +59,4 @@ for _name in _REASONING_GYM:
 register("Derivative", "reason_env.tasks.derivative:Derivative")
 register("Propositional", "reason_env.tasks.propositional:Propositional")
 register("Integral", "reason_env.tasks.integral:Integral")
+register("WordProblem", "reason_env.tasks.word_problem:WordProblem")
