@@ -31,6 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
+from math import gcd, lcm
 from typing import TypeAlias
 
 from sympy import QQ, Poly, Symbol  # type: ignore[import-untyped]
@@ -50,11 +51,11 @@ from reason_env.tasks.algebra_text import (
     power,
 )
 
-MAX_WORK = 6000
+MAX_WORK = 4000
 MAX_DIGITS = 64
 MAX_INNER_DEGREE = 8
-"""Limits: products of two terms that one value may take, digits of a coefficient, and the degree
-of what stands in exp, sin, cos and ln."""
+"""Limits: products of two terms that one value may take (of waves, eight times as dear), digits of
+a coefficient, and the degree of what stands in exp, sin, cos and ln."""
 
 Rational: TypeAlias = int | Fraction
 """Whole numbers are ints, which compute many times faster; equal values hash alike."""
@@ -230,7 +231,8 @@ class Exact:
         """The product of two forms."""
         if left == UNIT or right == UNIT:
             return right if left == UNIT else left
-        self.spend(len(left) * len(right))
+        wavy = any(wave[1] for _, wave in left) and any(wave[1] for _, wave in right)
+        self.spend(len(left) * len(right) * (8 if wavy else 1))
         total: Form = {}
         for (monomial, wave), a in left.items():
             for (other, other_wave), b in right.items():
@@ -404,6 +406,22 @@ def _term(key: Key, coefficient: Rational) -> Tree:
     if v:
         factors.append(Call("sin" if odd else "cos", polynomial_tree(v)))
     return multiply(*factors)
+
+
+def primitive(tree: Tree) -> Tree | None:
+    """A polynomial in x without the number that its coefficients have in common, as ln takes it;
+    None: it is no polynomial with more than a constant."""
+    form, bottom = Exact().value(tree)
+    polynomial = polynomial_of(form)
+    if bottom != UNIT or not polynomial or polynomial[0][0] == 0:
+        return None
+    coefficients = [Fraction(c) for _, c in polynomial]
+    common = Fraction(
+        gcd(*(c.numerator for c in coefficients)), lcm(*(c.denominator for c in coefficients))
+    )
+    if coefficients[0] < 0:
+        common = -common
+    return tree_of(scaled(form, 1 / common))
 
 
 def polynomial_tree(polynomial: Polynomial) -> Tree:

@@ -141,3 +141,91 @@ DERIVATIVES: dict[int, Maker] = {
     4: _derivative_4,
     5: _derivative_5,
 }
+
+
+# -- To integrate --------------------------------------------------------------------------------
+
+
+def _integral_1(rng: np.random.Generator) -> Tree:
+    """Small enough for a tiny model, with whole results, and more than 5,000 distinct problems."""
+    first, second = _different(rng, 2, 5)
+    return add(
+        _monomial(_positive(rng, 15) * (first + 1), first),
+        _monomial(_whole(rng, 15) * (second + 1), second),
+    )
+
+
+def _integral_2(rng: np.random.Generator) -> Tree:
+    first, second = _different(rng, 2, 5)
+    special: list[Maker] = [
+        lambda rng: power(_X, -_positive(rng, 4)),
+        lambda rng: _function(rng, _X),
+        lambda rng: _function(rng, _multiple(rng)),
+    ]
+    return add(
+        _monomial(_whole(rng, 12), first), _sum(rng, special, 1), _monomial(_whole(rng, 12), second)
+    )
+
+
+_INTEGRALS_3: list[Maker] = [
+    lambda rng: multiply(_linear(rng, 5), _linear(rng, 5)),
+    lambda rng: power(_linear(rng), _positive(rng, 6, 2)),
+    lambda rng: _function(rng, _linear(rng)),
+    lambda rng: power(_primitive(rng), -1),
+    lambda rng: multiply(power(_X, _positive(rng, 3)), _linear(rng)),
+]
+
+_INTEGRALS_4: list[Maker] = [
+    lambda rng: multiply(
+        _X, power(add(_monomial(1, 2), number(_whole(rng, 9))), _positive(rng, 5))
+    ),
+    lambda rng: multiply(
+        _X, _function(rng, add(_monomial(_positive(rng, 5), 2), number(_whole(rng, 9))))
+    ),
+    lambda rng: multiply(_X, _function(rng, _multiple(rng))),
+    lambda rng: multiply(power(_X, _positive(rng, 5)), Call("ln", _X)),
+    lambda rng: divide(power(Call("ln", _X), _positive(rng, 4)), _X),
+    lambda rng: _turned(rng, _multiple(rng)),
+    lambda rng: divide(_X, add(_monomial(1, 2), number(_positive(rng, 9)))),
+]
+
+_INTEGRALS_5: list[Maker] = [
+    lambda rng: multiply(power(_X, _positive(rng, 3, 2)), _function(rng, _multiple(rng))),
+    lambda rng: multiply(_linear(rng), _function(rng, _linear(rng))),
+    lambda rng: power(Call(("sin", "cos")[int(rng.integers(2))], _multiple(rng)), 2),
+    lambda rng: multiply(Call("sin", _multiple(rng)), Call("cos", _multiple(rng))),
+    lambda rng: multiply(power(_X, _positive(rng, 2)), power(Call("sin", _multiple(rng)), 2)),
+    lambda rng: multiply(_quadratic(rng), Call("ln", _X)),
+    lambda rng: multiply(power(_X, 2), power(_linear(rng, 5, 5), 2)),
+]
+
+
+def _turned(rng: np.random.Generator, argument: Tree) -> Tree:
+    """A power of sin times cos, or of cos times sin."""
+    names = ("sin", "cos") if rng.integers(2) else ("cos", "sin")
+    return multiply(power(Call(names[0], argument), _positive(rng, 5, 2)), Call(names[1], argument))
+
+
+def _integral_3(rng: np.random.Generator) -> Tree:
+    return add(
+        _sum(rng, _INTEGRALS_3, 1),
+        _monomial(_whole(rng, 9), _positive(rng, 4)),
+        multiply(number(_whole(rng, 9)), _function(rng, _multiple(rng))),
+    )
+
+
+def _integral_4(rng: np.random.Generator) -> Tree:
+    return add(_sum(rng, _INTEGRALS_4, 2), _sum(rng, _INTEGRALS_3, 1))
+
+
+def _integral_5(rng: np.random.Generator) -> Tree:
+    return add(_sum(rng, _INTEGRALS_5, 2), _sum(rng, _INTEGRALS_4, 1))
+
+
+INTEGRALS: dict[int, Maker] = {
+    1: _integral_1,
+    2: _integral_2,
+    3: _integral_3,
+    4: _integral_4,
+    5: _integral_5,
+}
