@@ -60,7 +60,7 @@ _LEVELS = {
     4: Level(9, ("|", "=", "->", "count"), 3),
     5: Level(10, ("=", "->", "count", "nested", "nested"), 3),
 }
-_CLAIM = re.compile(r"(~?)\s*([A-Z])(?:\s*=\s*(~?)\s*([A-Z]))?")
+_CLAIM = re.compile(r"(~?)\s*([A-Z])(?:\s*=\s*(?:(~)\s*)?([A-Z]))?")
 _ANSWER = re.compile(r"~?[A-Z](?:[ ,]+~?[A-Z])*")
 
 
@@ -108,7 +108,7 @@ class KnightsKnaves(Task):
             kinds[people[0]] = not match[1]
             opposites = [{people[0]: bool(match[1])}]
         elif people[0] != people[1]:
-            differ = match[1] != match[3]
+            differ = bool(match[1]) != bool(match[3])
             relations.append((people[0], people[1], differ))
             opposites = [{people[0]: x, people[1]: x == differ} for x in (True, False)]
         else:

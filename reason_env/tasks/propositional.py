@@ -9,8 +9,8 @@ An episode (level 1):
 A goal task with a public verifier. A claim `FORMULA by RULE` is valid if the formula follows by
 that very rule from premises and earlier lines (`reason_env.tasks.deduction` has the rules). It
 must be a part of the premises or of the goal, or the opposite of one (`~p` of `p`, `p` of `~p`),
-so that there are finitely many; for the same reason lines are not cited by number: what counts is
-which formulas are there, not in what order. All valid claims are legal steps.
+so that there are finitely many. The lines that it follows from are not cited: what counts is which
+formulas are there, not in what order. All valid claims with a new formula are legal steps.
 
 More formulas never hurt, so there are no dead ends, and a useless line leaves the distance as it
 was. The distance is the number of formulas in a shortest derivation, found by exact search.
@@ -58,7 +58,7 @@ _LEVELS = {
     4: (6, 9, 6),
     5: (8, 11, 8),
 }
-_CLAIM = re.compile(r"(\S.*?)\s+by\s+([A-Za-z]+)")
+_RULE = re.compile("[A-Za-z]+")
 
 
 class Propositional(Task):
@@ -97,27 +97,27 @@ class Propositional(Task):
         if lines.kind_of(line) is Kind.ANSWER:
             reason = "no answer is asked for: the episode ends when the goal is derived"
             return Verdict(Kind.ANSWER, False, state, reason)
-        match = _CLAIM.fullmatch(line.strip())
-        if match is None or not looks_like_formula(match[1]):
+        text, _, name = (part.strip() for part in line.strip().rpartition(" by "))
+        if _RULE.fullmatch(name) is None or not looks_like_formula(text):
             return Verdict(Kind.THOUGHT, True, state)
         rules = _calculus(problem.data)
         known = _known(rules, state)
         try:
-            formula = parse_formula(match[1])
+            formula = parse_formula(text)
         except NotFormula as error:
             return Verdict(Kind.CLAIM, False, state, str(error))
-        if match[2] not in RULES:
-            reason = f"there is no rule {match[2][:20]}; the rules are {', '.join(RULES)}"
+        if name not in RULES:
+            reason = f"there is no rule {name[:20]}, only {', '.join(RULES)}"
             return Verdict(Kind.CLAIM, False, state, reason)
         if formula not in rules.formulas:
             reason = "the formula is no part of the premises or the goal, nor the opposite of one"
             return Verdict(Kind.CLAIM, False, state, reason)
         place = rules.formulas.index(formula)
         if not any(
-            (rule, conclusion) == (match[2], place) and not needed & ~known
+            (rule, conclusion) == (name, place) and not needed & ~known
             for rule, conclusion, needed in rules.inferences
         ):
-            reason = f"the formula does not follow by {match[2]} from what is there"
+            reason = f"the formula does not follow by {name} from what is there"
             return Verdict(Kind.CLAIM, False, state, reason)
         return Verdict(Kind.CLAIM, True, _state(rules, known | 1 << place))
 

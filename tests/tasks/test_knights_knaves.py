@@ -1,5 +1,6 @@
 """KnightsKnaves: verdicts, and what follows, against a solver of its own in plain Python."""
 
+import time
 from collections.abc import Iterator
 from itertools import combinations, product
 
@@ -109,6 +110,21 @@ def test_answers(answer: str, right: bool) -> None:
     assert TASK.potential(PROBLEM, verdict.state) == float(right)
     assert TASK.legal_steps(PROBLEM, verdict.state) == []
     assert bool(verdict.reason) == (not right)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "A =" + " " * 9_990 + "~",
+        "~" + " " * 9_990,
+        "A" + " = " * 3_000,
+        "answer: " + "~A, " * 2_490,
+    ],
+)
+def test_long_lines_are_judged_at_once(line: str) -> None:
+    start = time.perf_counter()
+    TASK.step(PROBLEM, TASK.initial(PROBLEM), line)
+    assert time.perf_counter() - start < 0.05
 
 
 def test_true_claims_that_do_not_follow_yet_are_refused() -> None:

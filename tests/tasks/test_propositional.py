@@ -1,5 +1,6 @@
 """Propositional: verdicts rule by rule, and distances against a breadth-first search."""
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -121,6 +122,21 @@ def test_verdicts(line: str, kind: Kind, derived: tuple[str, ...] | None) -> Non
     assert verdict.valid == (derived is not None or kind is Kind.THOUGHT)
     assert verdict.state == (State(derived) if derived else state)
     assert bool(verdict.reason) == (not verdict.valid)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "p" + " " * 9_990 + "x",
+        "p" + " by" * 3_300,
+        "p" + " " * 9_980 + "by MP",
+        "p & " * 90 + "p by AND",
+    ],
+)
+def test_long_lines_are_judged_at_once(line: str) -> None:
+    start = time.perf_counter()
+    TASK.step(PROBLEM, TASK.initial(PROBLEM), line)
+    assert time.perf_counter() - start < 0.05
 
 
 def test_order_does_not_matter_and_lines_again_change_nothing() -> None:
