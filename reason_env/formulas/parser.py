@@ -81,6 +81,8 @@ class _Parser:
 
     def take(self) -> Token:
         token = self.next
+        if token.kind == "end":
+            raise Unreadable("something is missing at the end")
         self.place += 1
         return token
 
@@ -283,7 +285,7 @@ class _Parser:
                 self.expect("|")
                 self.bars -= 1
                 return Node("call", "abs", (value,))
-        raise Unreadable(f"did not expect {text!r}" if text else "something is missing at the end")
+        raise Unreadable(f"did not expect {text!r}")
 
     def number(self, text: str) -> Node:
         number = Node("num", text)
@@ -322,8 +324,6 @@ class _Parser:
             if index == "{":
                 index = ""
                 while not self.took("}"):
-                    if self.next.kind == "end":
-                        raise Unreadable("an index without end")
                     index += self.take().text
             text += f"_{index}"
         return Node("sym", text)
@@ -334,8 +334,10 @@ class _Parser:
         while sign := self.took("^", "_"):
             if sign == "^":
                 power = self.script()
-            else:
+            elif name == "log":
                 base = self.argument()
+            else:
+                raise Unreadable(f"an index of {name}")
         if power == Node("neg", "", (Node("num", "1"),)) and name in tokens.INVERSES:
             name, power = f"arc{name}", None
         operand = self.operand()

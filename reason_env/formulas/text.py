@@ -10,6 +10,7 @@ from reason_env import lines
 
 MAX_CHARACTERS = 4096
 MAX_BOXES = 16
+MAX_WRAPPERS = 16
 
 
 class Unreadable(ValueError):
@@ -165,12 +166,13 @@ def _closing(text: str) -> int:
 
 def _unwrap(text: str) -> str:
     """Take off dollars, stars, closing full stops and braces around the whole."""
-    before = None
-    while text != before:
+    for _ in range(MAX_WRAPPERS):
         before = text
         text = re.sub(r"^(?:\\[,;:! ]|\s)+|(?:\\[,;:!]|\s)+$", "", text)
         for pattern in _WRAPPED:
             found = pattern.fullmatch(text)
             if found:
                 text = found[1]
+        if text == before:
+            break
     return text

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from reason_env.formulas.text import Unreadable
 
 MAX_DIGITS = 256
+MAX_TOKENS = 1024
 
 INVERSES = {"sin", "cos", "tan", "cot", "sec", "csc"}
 _FUNCTIONS = {
@@ -177,6 +178,8 @@ def tokenise(text: str) -> list[Token]:
         for token in _tokens(kind, part, spaced, found):
             depth += {"(": 1, "[": 1, r"\{": 1, ")": -1, "]": -1, r"\}": -1}.get(token.text, 0)
             found.append(token)
+        if len(found) > MAX_TOKENS:
+            raise Unreadable(f"more than {MAX_TOKENS} signs, numbers and names")
         spaced = False
     found.append(Token("end", "", False))
     return found

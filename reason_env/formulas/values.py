@@ -78,7 +78,7 @@ def check_size(node: Node) -> None:
 
 
 def _magnitude(node: Node) -> float:
-    """A bound of log10 of the value, above and below 1, with variables about 10."""
+    """A bound of log10 of the value, above and below 1, with variables about 3."""
     parts = [_magnitude(arg) for arg in node.args]
     size = 1.0
     match node.kind, node.text:
