@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from reason_env.tasks.linear_rows import System, eliminations, is_value
+from reason_env.tasks.linear_rows import Row, System, eliminations, is_value, row_of
 
 _NAMES = "abcdfghkmnpqrstuvwxyz"
 
@@ -54,11 +54,11 @@ def draw_system(rng: np.random.Generator, level: Level) -> System:
             ]
             value = sum((a * b for a, b in zip(coefficients, solution)), Fraction(0))
             equations.append((*coefficients, -value))
-        system = System(names, tuple(equations), solution)
-        if _is_generic([equation[:-1] for equation in equations]) and not any(
-            is_value(row) for row, _ in eliminations(system.rows)
+        rows = tuple(map(row_of, equations))
+        if _is_generic([row[:-1] for row in rows]) and not any(
+            is_value(row) for row, _ in eliminations(rows)
         ):
-            return system
+            return System(names, tuple(equations), rows, solution)
 
 
 def _number(
@@ -70,24 +70,21 @@ def _number(
     return Fraction(sign * whole, int(rng.integers(1, denominator + 1)))
 
 
-def _is_generic(matrix: Sequence[Sequence[Fraction]]) -> bool:
+def _is_generic(matrix: Sequence[Row]) -> bool:
     """Whether no minor is zero."""
     places = range(len(matrix))
     return all(
-        _determinant([[matrix[i][k] for k in columns] for i in rows])
+        _determinant([tuple(matrix[i][k] for k in columns) for i in rows])
         for size in range(1, len(matrix) + 1)
         for rows in combinations(places, size)
         for columns in combinations(places, size)
     )
 
 
-def _determinant(matrix: list[list[Fraction]]) -> Fraction:
+def _determinant(matrix: Sequence[Row]) -> int:
     if len(matrix) == 1:
         return matrix[0][0]
     return sum(
-        (
-            (-1) ** k * a * _determinant([row[:k] + row[k + 1 :] for row in matrix[1:]])
-            for k, a in enumerate(matrix[0])
-        ),
-        Fraction(0),
+        (-1) ** k * a * _determinant([row[:k] + row[k + 1 :] for row in matrix[1:]])
+        for k, a in enumerate(matrix[0])
     )

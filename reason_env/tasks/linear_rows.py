@@ -153,16 +153,14 @@ class System:
     Attributes:
         names: the unknowns, a letter each, in alphabetical order.
         equations: left side minus right side of each, as given.
+        rows: the same as rows.
         solution: their values.
     """
 
     names: str
-    equations: tuple[tuple[Fraction, ...], ...]
+    equations: tuple[Form, ...]
+    rows: tuple[Row, ...]
     solution: tuple[Fraction, ...]
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        return tuple(map(row_of, self.equations))
 
     @property
     def text(self) -> str:
@@ -201,7 +199,7 @@ def parse_system(data: Json) -> System:
     numbers += [part for value in solution for part in value.as_integer_ratio()]
     if max(map(abs, numbers)) >= MAX_NUMBER:
         raise ValueError(f"System {data!r:.80} comes to numbers of {MAX_NUMBER} or more")
-    return System(names, equations, solution)
+    return System(names, equations, rows, solution)
 
 
 @lru_cache(maxsize=65536)

@@ -101,8 +101,9 @@ class LinearSystem(Task):
         """
         system = parse_system(problem.data)
         work: Work = ("",) * len(system.names), tuple(sorted(system.rows, key=simplicity))
-        for text in str(problem.data).split(";"):
-            work = _after(system, work, text)
+        for text, row in zip(str(problem.data).split(";"), system.rows):
+            if is_value(row):
+                work = _after(system, work, text.strip(), row)
         return State(work)
 
     def step(self, problem: Problem, state: State, line: str) -> Verdict:
@@ -114,10 +115,11 @@ class LinearSystem(Task):
         text = line.strip()
         if not looks_like_equation(text):
             return Verdict(Kind.THOUGHT, True, state)
-        reason = _objection(text, system)
-        if reason:
-            return Verdict(Kind.CLAIM, False, state, reason)
-        return Verdict(Kind.CLAIM, True, State(_after(system, _work(state), text)))
+        try:
+            row = _consequence(text, system)
+        except NotLinear as error:
+            return Verdict(Kind.CLAIM, False, state, str(error))
+        return Verdict(Kind.CLAIM, True, State(_after(system, _work(state), text, row)))
 
     def is_solved(self, problem: Problem, state: State) -> bool:
         return state.answer is not None and not _wrong(state.answer, parse_system(problem.data))
@@ -189,22 +191,22 @@ def _work(state: State) -> Work:
     return cast(Work, state.data)
 
 
-def _objection(text: str, system: System) -> str:
-    """Why an equation is not a valid claim; empty if it is."""
+def _consequence(text: str, system: System) -> Row:
+    """The row of an equation.
+
+    Raises:
+        NotLinear: it is no valid claim, for the reason given.
+    """
     if len(text) > MAX_CHARS:
-        return f"it is longer than {MAX_CHARS} characters"
-    try:
-        difference = parse_equation(text, system.names)
-    except NotLinear as error:
-        return str(error)
-    row = row_of(difference)
+        raise NotLinear(f"it is longer than {MAX_CHARS} characters")
+    row = row_of(parse_equation(text, system.names))
     if not is_short(row):
-        return "its numbers are too long"
+        raise NotLinear("its numbers are too long")
     if not any(row[:-1]):
-        return "it says nothing about the unknowns"
+        raise NotLinear("it says nothing about the unknowns")
     if sum(a * b for a, b in zip(row, system.solution)) != row[-1]:
-        return "it does not follow from the given equations"
-    return ""
+        raise NotLinear("it does not follow from the given equations")
+    return row
 
 
 def _values(system: System, values: Values) -> list[Fraction | None]:
@@ -217,11 +219,11 @@ def _bits(values: Values) -> int:
     return sum(1 << k for k, text in enumerate(values) if text)
 
 
-def _after(system: System, work: Work, text: str) -> Work:
-    """The work with a valid claim added."""
+def _after(system: System, work: Work, text: str, row: Row) -> Work:
+    """The work with a valid claim added, which has that row."""
     values, rows = work
     # The equations as they are with the known values in; in the state they stay as written.
-    written = {put_in(row, _values(system, values)): row for row in rows}
+    written = {put_in(old, _values(system, values)): old for old in rows}
     value = _VALUE.fullmatch(text)
     if value and parse_canonical(value[2]) is not None:
         unknown = system.names.index(value[1])
@@ -230,13 +232,12 @@ def _after(system: System, work: Work, text: str) -> Work:
         values = (*values[:unknown], value[2], *values[unknown + 1 :])
         kept = without_one(tuple(written), unknown)
     else:
-        row = row_of(parse_equation(text, system.names))
         told = put_in(row, _values(system, values))
         if not any(told[:-1]):
             return work
         kept = exchanged(tuple(written), told, combination(tuple(written), told))
         written.setdefault(told, row)
-    return values, tuple(sorted((written[row] for row in kept), key=simplicity))
+    return values, tuple(sorted((written[r] for r in kept), key=simplicity))
 
 
 @lru_cache(maxsize=16384)
