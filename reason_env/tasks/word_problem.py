@@ -39,8 +39,8 @@ from reason_env.tasks.word_problem_stories import STORIES
 _OPERATION = r"([0-9]+)\s*([-+*/])\s*([0-9]+)"
 _CLAIM = re.compile(rf"{_OPERATION}\s*=\s*([0-9]+)")
 _SHORT = re.compile(_OPERATION)
-_IDLE_NUMBERS = {1: 0, 2: 1, 3: 1, 4: 2, 5: 3}
-"""Numbers of each level that have nothing to do with the rest of the story."""
+_DIGRESSIONS = {1: (0, 0), 2: (1, 0), 3: (0, 1), 4: (1, 1), 5: (2, 1)}
+"""For each level, sentences with an idle number, and with two that make an idle quantity."""
 _BUDGETS = {
     1: Budget(8, 64),
     2: Budget(10, 96),
@@ -72,7 +72,7 @@ class WordProblem(Task):
             draft = Draft(rng)
             try:
                 tell(draft)
-                draft.digress(_IDLE_NUMBERS[level])
+                draft.digress(*_DIGRESSIONS[level])
             except Redraw:
                 continue
             return Problem(self.name, level, draft.finished())

@@ -39,6 +39,14 @@ _ASIDES = (
     "A clerk counted {n} visitors.",
     "The street has {n} lamp posts.",
 )
+"""Sentences with a number that has nothing to do with anything."""
+_SIDE_STORIES = (
+    ("*", "{other} buys {n} {things} at ${m} each."),
+    ("*", "{other} reads {n} pages a day for {m} days."),
+    ("+", "{other} has {n} {things} and finds {m} more."),
+    ("+", "{other} walks {n} km in the morning and {m} km in the evening."),
+)
+"""Sentences with two numbers that make a quantity, of use to nobody."""
 
 
 class Redraw(Exception):
@@ -96,12 +104,23 @@ class Draft:
         self._asked = goal
         self._sentences.append(question)
 
-    def digress(self, count: int) -> None:
-        """Put in sentences whose numbers do not matter."""
-        for i in self.rng.permutation(len(_ASIDES))[:count]:
-            sentence = _ASIDES[int(i)].format(n=self.number(2, 60), who=self._who)
-            place = int(self.rng.integers(1, len(self._sentences)))
-            self._sentences.insert(place, sentence)
+    def digress(self, asides: int, side_stories: int) -> None:
+        """Put in so many sentences of each sort whose numbers do not matter."""
+        for i in self.rng.permutation(len(_ASIDES))[:asides]:
+            self._put_in(_ASIDES[int(i)].format(n=self.number(2, 60), who=self._who))
+        for i in self.rng.permutation(len(_SIDE_STORIES))[:side_stories]:
+            sign, sentence = _SIDE_STORIES[int(i)]
+            n, m = self.number(2, 30), self.number(2, 15)
+            if sign == "*":
+                self.product([n, m])
+            else:
+                self.total([n, m])
+            other, things = self.name(), self.things()
+            self._put_in(sentence.format(n=n, m=m, other=other, things=things))
+
+    def _put_in(self, sentence: str) -> None:
+        """Anywhere after the first sentence and before the question."""
+        self._sentences.insert(int(self.rng.integers(1, len(self._sentences))), sentence)
 
     # -- Numbers ---------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """The stories of WordProblem, by level: each tells its text and its quantities to a `Draft`.
 
-All numbers are 2 or more, so that nouns stay in the plural. Where there are several sensible ways
-to a quantity, the story lists them: no sensible way of a solver should be refused.
+All numbers are 2 or more, so that nouns stay in the plural. From level 2 on, digressions may come
+between any two sentences, so a question says whom and what it is about. Where there are several
+sensible ways to a quantity, the story lists them: no sensible way of a solver should be refused.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def _book(d: Draft) -> None:
         f"{who} reads a book of {pages} pages.",
         f"For {days} days {who} reads {fast} pages a day, and from then on {slow} pages a day.",
     )
-    d.ask(d.product([left], [slow]), "How many days does the rest of the book take?")
+    d.ask(d.product([left], [slow]), f"How many days does the rest of the book take {who}?")
 
 
 def _friends(d: Draft) -> None:
@@ -113,7 +114,7 @@ def _trees(d: Draft) -> None:
         f"{who} plants {rows} rows of {each} trees.",
         f"{dead} trees die, and {who} plants {new} new ones.",
     )
-    d.ask(d.total([d.product([rows, each]), new], [dead]), "How many trees are there now?")
+    d.ask(d.total([d.product([rows, each]), new], [dead]), f"How many trees does {who} have now?")
 
 
 def _hall(d: Draft) -> None:
@@ -134,7 +135,7 @@ def _wages(d: Draft) -> None:
         f"{who} works {hours} hours a day for {days} days at ${wage} an hour.",
         f"The bus to work costs ${fares} in all.",
     )
-    d.ask(d.total([d.product([hours, days, wage])], [fares]), "How many dollars are left?")
+    d.ask(d.total([d.product([hours, days, wage])], [fares]), f"How many dollars does {who} keep?")
 
 
 def _trains(d: Draft) -> None:
@@ -168,7 +169,7 @@ def _coats(d: Draft) -> None:
         f"Coats of ${price} are sold at {rate}% off.",
         f"{who} buys {count} coats and pays with ${paid}.",
     )
-    d.ask(d.total([paid], [cost]), "How many dollars come back?")
+    d.ask(d.total([paid], [cost]), f"How many dollars does {who} get back?")
 
 
 def _mix(d: Draft) -> None:
@@ -188,7 +189,9 @@ def _tour(d: Draft) -> None:
         f"{who} goes on a bike tour of {way} km.",
         f"{who} rides {far} km a day for {days} days, and from then on {near} km a day.",
     )
-    d.ask(d.total([days, d.product([left], [near])]), "How many days does the whole tour take?")
+    d.ask(
+        d.total([days, d.product([left], [near])]), f"How many days does the whole tour take {who}?"
+    )
 
 
 def _eggs(d: Draft) -> None:
@@ -200,7 +203,7 @@ def _eggs(d: Draft) -> None:
         f"Each of {hens} hens lays {each} eggs a week.",
         f"{who} keeps {kept} eggs a week and sells the rest at ${price} a dozen.",
     )
-    d.ask(d.product([sold, price], [d.implied(12)]), "How many dollars a week does that bring?")
+    d.ask(d.product([sold, price], [d.implied(12)]), "How many dollars a week do the eggs bring?")
 
 
 def _ages(d: Draft) -> None:
@@ -212,7 +215,7 @@ def _ages(d: Draft) -> None:
         f"{b} is {times} times as old as {a}, and {c} is {less} years younger than {b}.",
     )
     third = d.total([second], [less])
-    d.ask(d.total([youngest, second, third]), "What is the sum of their ages?")
+    d.ask(d.total([youngest, second, third]), "What is the sum of the three ages?")
 
 
 def _harvest(d: Draft) -> None:
@@ -310,7 +313,7 @@ def _bakery(d: Draft) -> None:
         f"A baker makes {trays} trays of {each} rolls, and {rate}% of the rolls burn.",
         f"{who} sells the other rolls in bags of {size}, at ${price} a bag.",
     )
-    d.ask(d.product([good, price], [size]), "How many dollars does that bring?")
+    d.ask(d.product([good, price], [size]), "How many dollars do the rolls bring?")
 
 
 def _pool(d: Draft) -> None:
@@ -323,11 +326,13 @@ def _pool(d: Draft) -> None:
     d.say(
         f"An empty pool holds {pool} litres.",
         f"A tap lets in {one} litres a minute, while a drain takes {drain} litres a minute.",
-        f"After {minutes} minutes a second tap brings {other} litres a minute more; "
+        f"After {minutes} minutes a second tap opens, with {other} litres a minute more; "
         "the drain stays open.",
     )
     left = d.total([pool], [filled])
-    d.ask(d.product([left], [fast]), "How many minutes later is the pool full?")
+    d.ask(
+        d.product([left], [fast]), "How many minutes after the second tap opens is the pool full?"
+    )
 
 
 def _juices(d: Draft) -> None:
@@ -358,9 +363,9 @@ def _factory(d: Draft) -> None:
     size, price = d.divisor(good, 4, 30), d.number(3, 30)
     d.say(
         f"{rate}% of all the {things} are faulty.",
-        f"The good ones are sold in boxes of {size}, at ${price} a box.",
+        f"The good {things} are sold in boxes of {size}, at ${price} a box.",
     )
-    d.ask(d.product([good, price], [size]), "How many dollars does that bring?")
+    d.ask(d.product([good, price], [size]), f"How many dollars do the {things} bring?")
 
 
 def _orchard(d: Draft) -> None:
@@ -410,7 +415,7 @@ def _car(d: Draft) -> None:
         f"Of the pay, {rate}% goes on taxes and ${rent} a week on rent; the rest is saved.",
         f"{who} has ${has} and wants a car for ${car}.",
     )
-    d.ask(d.product([d.total([car], [has])], [saved]), "How many weeks does that take?")
+    d.ask(d.product([d.total([car], [has])], [saved]), f"How many weeks must {who} save?")
 
 
 def _school(d: Draft) -> None:
