@@ -213,6 +213,7 @@ HOSTILE = [
     "|" * 4000,
     "f(" * 1000,
     r"\lfloor " * 500,
+    r"2\frac{" * 60 + "x" + "}{3}" * 60,
     "٣" * 100,
     "\x00\ud800\U0010ffff",
     "__import__('os').system('true')",

@@ -7,9 +7,8 @@ What is compared how:
   count: (1, 2) is neither {1, 2} nor [1, 2].
 - `x = 5` and `5` answer each other; names count when both are there, and in lists with several.
 - Units count when both are there. 10 % is 1/10, and is not 10.
-- Equations are equal with sides swapped and terms moved, inequalities when read from the right
-  or given as intervals.
-  Equations solved for a variable stay so: 2x = 10 is not the answer x = 5.
+- Equations are equal with sides swapped and terms moved, but solved ones stay solved: 2x = 10 is
+  not the answer x = 5. Inequalities may be read from the right, or be given as intervals.
 - Other formulas: equal, and worked out as far (`shape.less_done`).
 """
 
@@ -71,8 +70,6 @@ def difference(gold: Node, answer: Node, same: Same, named: bool = False) -> str
         case "seq" if gold.text != answer.text:
             return "other brackets"
         case "seq" | "matrix":
-            return _ordered(gold.args, answer.args, same)
-        case "list":  # a row
             return _ordered(gold.args, answer.args, same)
         case "union":
             return _unordered(gold.args, answer.args, same, named=True)

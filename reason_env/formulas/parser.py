@@ -15,7 +15,6 @@ A `Node` is `(kind, text, args)`, and JSON as it is:
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import NamedTuple
 
 from reason_env.formulas import tokens
@@ -288,20 +287,26 @@ class _Parser:
         raise Unreadable(f"did not expect {text!r}")
 
     def number(self, text: str) -> Node:
+        """A number, or a mixed one: `1 1/2`, `1\\frac{1}{2}`."""
         number = Node("num", text)
-        start = self.place
-        if text.isdecimal():
-            if self.next.kind == "number":  # 1 1/2
-                top = self.take()
-                if self.took("/") and self.next.kind == "number":
-                    return _mixed(number, Node("num", top.text), Node("num", self.take().text))
-                raise Unreadable("numbers side by side")
-            if self.next.text == r"\frac":  # 1\frac{1}{2}
-                part = self.atom()
-                if part.kind == "div" and all(arg.kind == "num" for arg in part.args):
-                    return _mixed(number, *part.args)
-                self.place = start
-        return number
+        ahead = [token.text for token in self.tokens[self.place : self.place + 7]]
+        match ahead:
+            case [r"\frac", "{", top, "}", "{", bottom, "}"]:
+                length = 7
+            case [r"\frac", digits, *_] if digits.isdecimal() and len(digits) == 2:
+                top, bottom, length = digits[0], digits[1], 2
+            case [top, "/", bottom, *_] if top.isdecimal():
+                length = 3
+            case _:
+                if self.next.kind == "number":
+                    raise Unreadable("numbers side by side")
+                return number
+        if not (text + top + bottom).isdecimal():
+            return number
+        if int(top) >= int(bottom):
+            raise Unreadable("a mixed number with a part of one or more")
+        self.place += length
+        return Node("mixed", "", (number, Node("div", "", (Node("num", top), Node("num", bottom)))))
 
     def name(self, text: str) -> Node:
         if text in _CONSTANTS:
@@ -381,11 +386,11 @@ class _Parser:
         raise Unreadable(f"the command {text}")
 
     def bracket(self, opener: str) -> Node:
+        if opener == r"\{" and self.took(r"\}"):
+            return Node("const", "empty set")
         self.depth += 1
         if self.depth > MAX_NESTING:
             raise Unreadable(f"nested more than {MAX_NESTING} deep")
-        if opener == r"\{" and self.took(r"\}"):
-            return Node("const", "empty set")
         bars, self.bars = self.bars, 0
         items = self.items(expand=opener == r"\{")
         closer = self.expect(*_CLOSERS[opener])
@@ -423,12 +428,6 @@ def _operation(kind: str, *args: Node) -> Node:
     return Node(kind, "", args)
 
 
-def _mixed(whole: Node, top: Node, bottom: Node) -> Node:
-    if not (top.text.isdecimal() and bottom.text.isdecimal() and int(top.text) < int(bottom.text)):
-        raise Unreadable("numbers side by side")
-    return Node("mixed", "", (whole, Node("div", "", (top, bottom))))
-
-
 def _has_sign(node: Node) -> bool:
     return node.kind == "pm" or any(map(_has_sign, node.args))
 
@@ -440,9 +439,3 @@ def _choose(node: Node, sign: str) -> Node:
         upper = node.text[0] if sign == "+" else node.text[1]
         return value if upper == "+" else Node("neg", "", (value,))
     return Node(node.kind, node.text, tuple(_choose(arg, sign) for arg in node.args))
-
-
-def number_of(node: Node) -> Fraction:
-    """The value of a `num`."""
-    assert node.kind == "num"
-    return Fraction(node.text)

@@ -9,6 +9,9 @@ from fractions import Fraction
 from reason_env.formulas.parser import Node
 from reason_env.formulas.values import has_variables, nodes, value_of
 
+_ONE = Node("num", "1")
+_I = Node("const", "i")
+
 
 def sorted_tree(node: Node) -> Node:
     """The tree with the arguments of sums and products in one order, numbers in one form."""
@@ -43,17 +46,20 @@ def _undone(node: Node) -> int:
     """Operations that can still be carried out."""
     parts = [*nodes(node)]
     inner = {id(arg) for part in parts if part.kind in ("mul", "div", "neg") for arg in part.args}
-    count = 0
+    count, logarithms = 0, 0
     for part in parts:
-        count += part.kind == "mul" and Node("num", "1") in part.args
+        count += part.kind == "mul" and _ONE in part.args
+        count += part.kind == "div" and part.args[1] == _ONE
         if part.kind in ("mul", "div", "neg") and id(part) not in inner:
             count += _undone_factors(part)
         elif part.kind == "pow":
             count += _undone_power(part)
         elif part.kind in ("fact", "call") and not has_variables(part):
-            logs_and_roots = part.kind == "call" and part.text in ("ln", "log", "root")
-            count += not logs_and_roots or (part.text == "root" and _is_perfect(part))
-    return count
+            if part.text in ("ln", "log"):
+                logarithms = 1  # ln 3 / ln 2 is log_2 3
+            else:
+                count += part.text != "root" or _is_perfect(part)
+    return count + logarithms
 
 
 def factors(node: Node, power: int = 1) -> Iterator[tuple[Node, int]]:
@@ -71,39 +77,49 @@ def factors(node: Node, power: int = 1) -> Iterator[tuple[Node, int]]:
 
 
 def _undone_factors(node: Node) -> int:
+    """Numbers, roots and powers in one product that could be one; what could be cancelled."""
     numbers: dict[int, list[Fraction]] = {1: [], -1: []}
+    radicands: dict[int, list[Fraction]] = {1: [], -1: []}
+    contents = {1: 1, -1: 1}
     bases: list[Node] = []
     for factor, power in factors(node):
         value = value_of(factor)
-        if value is None:
+        if value is not None:
+            numbers[power] += [value] if value != 1 else []
+        elif factor.text == "root":
+            radicand = value_of(factor.args[0])
+            radicands[power] += [] if radicand is None else [radicand]
+        elif factor.kind == "add":
+            contents[power] *= _content(factor)
+        else:
             base = factor.args[0] if factor.kind == "pow" else factor
             bases += [base] if base.kind in ("sym", "const") else []
-        elif value != 1:
-            numbers[power].append(value)
     count = len(bases) - len(set(bases))
-    count += sum(max(0, len(found) - 1) for found in numbers.values())
-    for factor, power in factors(node):
-        if factor.kind == "add":
-            numbers[power].append(_content(factor))
-    top, bottom = (math.prod(numbers[power], start=Fraction(1)) for power in (1, -1))
-    if top.denominator == bottom.denominator == 1:
-        count += math.gcd(top.numerator, bottom.numerator) > 1
+    for found in (numbers, radicands):
+        count += sum(max(0, len(values) - 1) for values in found.values())
+        top, bottom = (math.prod(found[power], start=Fraction(1)) for power in (1, -1))
+        if found is numbers:
+            top, bottom = top * contents[1], bottom * contents[-1]
+        if top.denominator == bottom.denominator == 1:
+            count += math.gcd(top.numerator, bottom.numerator) > 1
     return count
 
 
-def _content(total: Node) -> Fraction:
+def _content(total: Node) -> int:
     """The greatest whole number that divides all terms."""
     found = 0
     for term in total.args:
         values = [value_of(factor) for factor, power in factors(term) if power == 1]
         number = math.prod([value for value in values if value is not None], start=Fraction(1))
         found = math.gcd(found, number.numerator if number.denominator == 1 else 1)
-    return Fraction(max(found, 1))
+    return max(found, 1)
 
 
 def _undone_power(node: Node) -> int:
     base, exponent = (value_of(arg, canonical=False) for arg in node.args)
-    if exponent in (0, 1) or node.args[0].kind == "pow":
+    if exponent in (0, 1) or node.args[0].kind == "pow" or node.args[0].text == "root":
+        return 1
+    if node.args[0] == _I or _I in nodes(node.args[1]):
         return 1
     return int(base is not None and exponent is not None and exponent.denominator == 1)
 

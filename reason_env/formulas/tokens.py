@@ -121,8 +121,15 @@ _PROSE = {
     *("odd", "yes", "not", "but", "sum"),
 }
 """Short words that nobody means as a product; those of four letters and more never are."""
-_NO_UNITS = {"or", "and", "not", "to", "but", "than", "maybe", "is", "if", "for", "when", "where"}
+_NO_UNITS = {
+    *("or", "and", "not", "to", "but", "than", "maybe", "is", "if", "for", "when", "where", "else"),
+    *("plus", "minus", "times", "half", "third", "quarter", "dozen", "hundred", "thousand"),
+    *("million", "billion", "trillion", "squared", "cubed", "instead", "more", "less"),
+}
+"""What may not stand for a unit, since it changes the number."""
 
+_PERCENT = {"percent", "pct", "%", r"\%"}
+_UNIT = re.compile(r"[A-Za-z][A-Za-z ./-]*(?:\^[23])?")
 _PATTERN = re.compile(
     r"""(?P<space>(?:\s|~|\\[,;:!>\ ])+)
       | (?P<repeating>[0-9]*\.[0-9]*(?:\\overline\s*\{[0-9]+\}|\\bar\s*\{[0-9]+\}
@@ -257,6 +264,8 @@ def _words(part: str, before: list[Token], spaced: bool) -> list[Token]:
         return []
     if words.strip(",").strip().lower() in ("and", "or"):
         return [Token("sign", ",", spaced)]
+    if words in _PERCENT:
+        return [Token("sign", "%", spaced)]
     if not part.startswith(r"\text") and not part.startswith(r"\mbox"):
         if len(words) == 1:
             return _word(words, [], spaced)
@@ -264,6 +273,8 @@ def _words(part: str, before: list[Token], spaced: bool) -> list[Token]:
             return [Token("function", words, spaced)]
     last = before[-1] if before else Token("start", "", False)
     if last.kind in ("number", "name", "unit") or last.text in (")", "}", "%", r"\circ"):
+        if not _UNIT.fullmatch(words) or _NO_UNITS & set(words.lower().split()):
+            raise Unreadable(f"the words {words!r}")
         return [Token("unit", words, spaced)]
     return [Token("label", "text " + words.casefold(), spaced)]
 
@@ -281,13 +292,16 @@ def _word(part: str, before: list[Token], spaced: bool) -> list[Token]:
         return [Token("unit", word, spaced)]
     counted = last.kind in ("number", "unit")
     known = word in _UNITS and len(word) > 1  # a single letter is a variable
+    if word in _PERCENT:
+        return [Token("sign", "%", spaced)]
     if word == "sqrt":
         return [Token("command", r"\sqrt", spaced)]
     if word in _NAMES:
         return [Token("name", _NAMES[word], spaced)]
     if word in _FUNCTIONS:
         return [Token("function", word, spaced)]
-    if counted and (known or (spaced and len(word) > 2 and word.lower() not in _NO_UNITS)):
+    unknown = last.kind == "number" and spaced and len(word) > 2
+    if counted and (known or (unknown and word.lower() not in _NO_UNITS)):
         return [Token("unit", word, spaced)]
     for length in (6, 3, 2):  # sinx
         if word[:length] in _FUNCTIONS and len(word) == length + 1:

@@ -22,8 +22,13 @@ def nodes(node: Node) -> Iterator[Node]:
         yield from nodes(arg)
 
 
+def variables(node: Node) -> set[str]:
+    """The names of variables and of functions that are not known."""
+    return {part.text for part in nodes(node) if part.kind in ("sym", "apply")}
+
+
 def has_variables(node: Node) -> bool:
-    return any(part.kind in ("sym", "apply") for part in nodes(node))
+    return bool(variables(node))
 
 
 def value_of(node: Node, canonical: bool = True) -> Fraction | None:

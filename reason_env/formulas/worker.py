@@ -22,7 +22,7 @@ from reason_env.formulas.compare import difference
 from reason_env.formulas.digits import Undefined, equal, proportional
 from reason_env.formulas.parser import Node
 from reason_env.formulas.shape import factors, less_done
-from reason_env.formulas.values import has_variables, value_of
+from reason_env.formulas.values import has_variables, value_of, variables
 
 # Only the worker imports this module, and it needs them all.
 sympy: Any = require("sympy", "math")
@@ -57,6 +57,8 @@ def same(gold: Node, answer: Node) -> str | None:
     """Why an answer is not the gold formula, None if it is."""
     if not equal(gold, answer):
         return "another value"
+    if variables(answer) - variables(gold):
+        return "a variable that is not asked for"
     reason = less_done(gold, answer)
     if reason is None and has_variables(gold) and not _same_factors(gold, answer):
         reason = "equal, but factored in another way"
