@@ -32,7 +32,6 @@ from reason_env.task import Budget, Room, Task, potential_at
 from reason_env.tasks.algebra_form import Exact, Value
 from reason_env.tasks.algebra_text import (
     FUNCTIONS,
-    MAX_CHARS,
     ONE,
     ZERO,
     Call,
@@ -94,7 +93,7 @@ class Derivative(Task):
         if lines.kind_of(line) is Kind.ANSWER:
             text = lines.answer_value(line)
             reason = _objection_to_answer(problem.data, text)
-            return Verdict(Kind.ANSWER, not reason, State(state.data, text[:MAX_CHARS]), reason)
+            return Verdict(Kind.ANSWER, not reason, State(state.data, text), reason)
         text = line.strip()
         if not looks_like_expression(text, "x"):
             return Verdict(Kind.THOUGHT, True, state)

@@ -38,7 +38,6 @@ from reason_env.task import Budget, Room, Task, potential_at
 from reason_env.tasks.algebra_form import Exact, Value, primitive, tree_of
 from reason_env.tasks.algebra_text import (
     FUNCTIONS,
-    MAX_CHARS,
     MAX_EXPONENT,
     ZERO,
     Call,
@@ -102,7 +101,7 @@ class Integral(Task):
         if lines.kind_of(line) is Kind.ANSWER:
             text = lines.answer_value(line)
             reason = _objection_to_answer(problem.data, text)
-            return Verdict(Kind.ANSWER, not reason, State(state.data, text[:MAX_CHARS]), reason)
+            return Verdict(Kind.ANSWER, not reason, State(state.data, text), reason)
         text = line.strip()
         if not looks_like_expression(text, "xC"):
             return Verdict(Kind.THOUGHT, True, state)

@@ -93,6 +93,7 @@ def test_thoughts(line: str) -> None:
     ("problem", "answer", "right"),
     [
         (POLYNOMIAL, "6*x + 5", True),
+        (POLYNOMIAL, "6*x + 5" + " " * 1000 + "+ 1", False),
         (POLYNOMIAL, "5 + 6x", True),
         (POLYNOMIAL, "2*3*x + 5", True),
         (POLYNOMIAL, "D(3*x^2 + 5*x)", False),  # the echo

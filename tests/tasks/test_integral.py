@@ -82,6 +82,7 @@ def test_thoughts(line: str) -> None:
     ("problem", "answer", "right"),
     [
         (POLYNOMIAL, "2*x^3 + 2*x^2", True),
+        (POLYNOMIAL, "2*x^3 + 2*x^2" + " " * 1000 + "+ 1", False),
         (POLYNOMIAL, "2*x^2*(x + 1)", True),
         (POLYNOMIAL, "2*x^3 + 2*x^2 + C", True),
         (POLYNOMIAL, "2*x^3 + 2*x^2 + 8", True),

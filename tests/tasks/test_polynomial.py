@@ -84,6 +84,7 @@ def test_thoughts(line: str) -> None:
     ("problem", "answer", "right"),
     [
         (EXPAND, "x^2 - x - 6", True),
+        (EXPAND, "x^2 - x - 6" + " " * 1000 + "+ 1", False),
         (EXPAND, "-6 - x + x^2", True),
         (EXPAND, "(x^2 - x - 6)", True),
         (EXPAND, "(x + 2)*(x - 3)", False),  # the echo
@@ -283,7 +284,7 @@ def test_unusable_problems_raise(data: object) -> None:
     [
         ("x^999999999", "exponent"),
         ("(x + 1)^500", "exponent"),
-        ("(x + 1)^64", "degree"),
+        ("(x + 1)^40", "degree"),
         ("((x + 1)^9)^9", "exponent"),
         ("9" * 100, "64 digits"),
         ("9^64*9^64", "64 digits"),
