@@ -142,6 +142,7 @@ class ReasoningGym(Task):
         seed, config = _made_from(problem)
         item = (self.dataset, problem.level, seed, config)
         try:
+            _draw(*item)  # a new worker makes the item again, which is no part of scoring
             right = _call("score", *item, answer, seconds=SCORE_SECONDS)
             status, reason = ("correct", "") if right else ("incorrect", "the answer is wrong")
         except SandboxRaised as error:

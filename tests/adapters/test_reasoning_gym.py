@@ -480,8 +480,10 @@ def test_unscored(error: Exception, reason: str, monkeypatch: pytest.MonkeyPatch
     task, problem = problem_of("chain_sum")
     state = task.initial(problem)
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        raise error
+    def call(action: str, *args: Any, **kwargs: Any) -> Any:
+        if action == "score":
+            raise error
+        return [problem.data, "17"]
 
     monkeypatch.setattr(adapter, "_call", call)
     verdict = task.step(problem, state, "answer: 42")
@@ -489,6 +491,18 @@ def test_unscored(error: Exception, reason: str, monkeypatch: pytest.MonkeyPatch
     assert verdict.state == State("unscored", "42")
     assert not task.is_solved(problem, verdict.state)
     assert task.potential(problem, verdict.state) == 0.0
+
+
+def test_a_scorer_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, problem = problem_of("simple_integration")
+    gold = gold_of(task, problem)
+    assert gold is not None
+    variable = "x" if " dx" in str(problem.data) else "X"
+    monkeypatch.setattr(adapter, "SCORE_SECONDS", 0.5)
+    state = answered(task, problem, f"({variable} + 1)**1000*({variable} + 2)**999")
+    assert state.data == "unscored"
+    monkeypatch.undo()
+    assert task.is_solved(problem, answered(task, problem, gold)), "by a new worker"
 
 
 def test_unknown_data_set() -> None:
