@@ -146,8 +146,12 @@ class Jsonl(Task):
         answered = State(judgement.status.value, given)
         if judgement.status is Status.CORRECT:
             return Verdict(Kind.ANSWER, True, answered)
-        unscored = "unscored: " if judgement.status is Status.UNSCORED else ""
-        return Verdict(Kind.ANSWER, False, answered, unscored + judgement.reason)
+        reason = judgement.reason
+        if reason.startswith("gold:"):
+            reason = "the gold answer cannot be used"  # what is wrong with it would tell it
+        if judgement.status is Status.UNSCORED:
+            reason = f"unscored: {reason}"
+        return Verdict(Kind.ANSWER, False, answered, reason)
 
     def is_solved(self, problem: Problem, state: State) -> bool:
         return state.answer is not None and state.data == Status.CORRECT.value

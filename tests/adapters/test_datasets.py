@@ -142,6 +142,14 @@ def test_expressions_and_whole_numbers(write: Any) -> None:
     assert problem.solution == "25"
 
 
+def test_a_gold_answer_that_cannot_be_used_is_not_told(write: Any) -> None:
+    rows = [{"question": "How many?", "answer": "about 12"}]
+    task = Jsonl(write(rows), form="value", holdout="test")
+    [problem] = task.pool(1, "test")
+    reason = outcome(ReasonEnv(task), problem, "answer: 12")[1]
+    assert reason == "unscored: the gold answer cannot be used"
+
+
 # -- Splits --------------------------------------------------------------------------------------
 
 
