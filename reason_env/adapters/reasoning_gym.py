@@ -5,9 +5,9 @@
 
 An episode of `rg-chain_sum`, whose lines before the answer are thoughts:
 
-    State the final answer to the following arithmetic problem: 4 + 13 =
-    4 + 13 is 17
-    answer: 17
+    State the final answer to the following arithmetic problem: 16 + 48 - 93 =
+    64 - 93 is -29
+    answer: -29
 
 Value tasks with a private verifier; needs the extra `reasoning-gym`. Everything of the library
 runs in one killable worker process (`reason_env.sandbox`), shared by all its tasks.
@@ -55,11 +55,13 @@ SCORE_SECONDS = 5.0
 """Limit of scoring an answer."""
 _DRAWS = 100
 _FAILURES = 3
+"""Draws, and items that hang or crash among them, after which a level counts as unusable."""
 HOW_TO_ANSWER = (
     "Think in as many lines as you like. Then give the answer in one line of the form "
     r"answer: VALUE (line breaks inside of VALUE are written as \n)."
 )
 _CONFIGURED_ROOM = 16_384
+"""Tokens for a question whose configuration was changed: its length is not known beforehand."""
 
 _worker = Sandbox("reason_env.adapters.reasoning_gym_worker:serve", seconds=ITEM_SECONDS)
 
@@ -86,13 +88,15 @@ class ReasoningGym(Task):
     extras: ClassVar[tuple[str, ...]] = ("reasoning-gym",)
 
     def __init__(self, dataset: str, config: Mapping[str, Any] | None = None) -> None:
+        if dataset in EXCLUDED:
+            raise ValueError(f"reasoning-gym's {dataset} is left out: {EXCLUDED[dataset]}")
         self.dataset = choose(dataset, DATASETS, "reasoning-gym data set")
         self._facts = DATASETS[self.dataset]
         self._config = _as_json({} if config is None else config)
         # Of the data set, not of the class.
         self.name = f"rg-{self.dataset}"  # type: ignore[misc]
         self.levels = range(1, self._facts.levels + 1)  # type: ignore[misc]
-        longest = _CONFIGURED_ROOM if config else self._facts.prompt * 5 // 4 + 64
+        longest = max(self._facts.prompt * 5 // 4 + 64, _CONFIGURED_ROOM if config else 0)
         added = len(TOKENIZER.encode(HOW_TO_ANSWER)) + 2
         self.room = Room(longest, longest + added)  # type: ignore[misc]
 

@@ -3,9 +3,8 @@
 An answer is right where the library's own scorer gives exactly 1.0, but for these data sets:
 
 - `CHECKS` has our own check where the library's would run the answer as code, or gives 1.0 to
-  wrong answers (`0` for any probability below 1, expressions with other numbers than those given,
-  the first letters of a long word) or to answers that need no reading (moves that are not
-  possible are skipped, so one long list of moves solves every board).
+  wrong answers, or to answers that need no reading: where moves that are not possible are
+  skipped, one long list of moves solves many boards.
 - `FORMS` says what an answer must look like before the library's scorer sees it: no code, no
   numbers that take an age to work out, no `nan`, no words around a number.
 """
@@ -162,29 +161,32 @@ _MOVE = r"Move disk [0-9]{1,3} from Peg [0-9]{1,3} to Peg [0-9]{1,3}"
 _ARITHMETIC = re.compile(r"[0-9+\-*/() ]{1,400}")
 
 _INTEGRALS = {"intermediate_integration", "simple_integration"}
+"""Data sets whose scorer has SymPy parse the answer, which runs it, and takes the question for
+one: `is_elementary` lets neither through."""
 
 CHECKS: dict[str, Callable[[Any, Entry, str], bool]] = {
-    "binary_matrix": _is_text,
-    "boxnet": _clears_all_boxes,
-    "codeio": _is_json,
-    "coin_flip": _is_probability,
-    "countdown": _reaches_target,
-    "figlet_font": _is_text_in_any_case,
-    "game_of_life": _is_json,
-    "game_of_life_halting": _is_text,
-    "gsm_symbolic": _is_number,
-    "letter_jumble": _is_text_in_any_case,
-    "n_queens": _is_queens_board,
-    "number_sorting": _is_sorted_list,
-    "polynomial_multiplication": _is_polynomial,
-    "prime_factorization": _is_factorization,
-    "puzzle24": _reaches_target,
-    "rush_hour": _frees_the_car,
-    "sokoban": _pushes_all_boxes,
-    "spiral_matrix": _is_text,
-    "string_insertion": _is_text,
-    "word_sorting": _is_word_list,
+    "binary_matrix": _is_text,  # runs the answer
+    "boxnet": _clears_all_boxes,  # skips what is not possible
+    "codeio": _is_json,  # takes "1" for 1, and spends long on comparing trees
+    "coin_flip": _is_probability,  # takes any beginning of the right digits, such as 0
+    "countdown": _reaches_target,  # runs the answer; takes 99.9999 for 100
+    "figlet_font": _is_text_in_any_case,  # ten right letters are enough
+    "game_of_life": _is_json,  # takes a larger board
+    "game_of_life_halting": _is_text,  # takes anything
+    "gsm_symbolic": _is_number,  # the first number counts, without its sign
+    "letter_jumble": _is_text_in_any_case,  # takes more words
+    "n_queens": _is_queens_board,  # runs the answer
+    "number_sorting": _is_sorted_list,  # every number may be off by 1
+    "polynomial_multiplication": _is_polynomial,  # runs the answer; 2*(x + 1) is 2*x + 2 to it
+    "prime_factorization": _is_factorization,  # raises on other text
+    "puzzle24": _reaches_target,  # runs the answer; 6*4*1*1 solves every item
+    "rush_hour": _frees_the_car,  # skips what is not possible
+    "sokoban": _pushes_all_boxes,  # skips what is not possible
+    "spiral_matrix": _is_text,  # runs the answer
+    "string_insertion": _is_text,  # runs the answer
+    "word_sorting": _is_word_list,  # takes more words
 }
+"""Our own checks, and what the library's scorers do instead."""
 
 FORMS: dict[str, re.Pattern[str]] = {
     "advanced_geometry": re.compile(rf"\(?{_NUMBER}(?:, ?{_NUMBER})?\)?°?"),
@@ -208,7 +210,7 @@ FORMS: dict[str, re.Pattern[str]] = {
     "prime_factorization": re.compile(rf"[0-9]{{1,40}}(?: ?{TIMES} ?[0-9]{{1,40}}){{0,200}}"),
     "products": re.compile(r"[-+]?[0-9,]{1,400}(?:\.[0-9]{1,400})?"),
     "puzzle24": _ARITHMETIC,
-    "quantum_lock": re.compile(r"[ABC](?: ?(?:→|,)? ?[ABC]){0,100}"),
+    "quantum_lock": re.compile(r"[ABC](?:(?: ?[→,] ?| ?)[ABC]){0,100}"),
     "rubiks_cube": re.compile(r"[LRUDFB]w?'?[0-9]?(?: [LRUDFB]w?'?[0-9]?){0,2000}"),
     "rush_hour": re.compile(r"[A-Z][+-][1-5](?: [A-Z][+-][1-5]){0,500}"),
     "sokoban": re.compile(r"[LRUD]{1,2000}"),
@@ -216,3 +218,4 @@ FORMS: dict[str, re.Pattern[str]] = {
     "time_intervals": re.compile(r"[0-9:.]{1,40}|[0-9]{1,9} days(?:, [0-9:]{1,40})?"),
     "tower_of_hanoi": re.compile(rf"{_MOVE}(?:\n{_MOVE}){{0,20000}}"),
 }
+"""The whole of an answer, before any scorer sees it."""

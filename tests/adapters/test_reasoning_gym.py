@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -230,6 +231,10 @@ def test_forms_come_before_the_librarys_scorer() -> None:
     for name in sorted(FORMS.keys() - CHECKS.keys()):
         for given in ("", "banana?", TOWER, "print(1)", "nan", "inf", "1e999999999"):
             assert not is_right(name, lenient, entry, given), (name, given)
+    for given in ("A " * 60 + "!", "A, " * 60 + "!", "1 " * 900 + "!", "1, " * 900 + "!"):
+        start = time.perf_counter()
+        assert not any(form.fullmatch(given) for form in FORMS.values())
+        assert time.perf_counter() - start < 0.5, "no backtracking"
     assert is_right("complex_arithmetic", lenient, entry, "(-6.0 + 14.0i)")
     assert is_right("advanced_geometry", lenient, entry, "(1.5, -0.25)")
     assert is_right("fraction_simplification", lenient, entry, r"$\frac{2}{3}$")
@@ -324,16 +329,22 @@ def test_answers_that_are_right_in_another_form() -> None:
 
 
 def test_docstring_episode() -> None:
+    prompt, thought, answer = (
+        line.strip()
+        for line in str(adapter.__doc__).split("are thoughts:")[1].split("\n\n")[1].split("\n")
+    )
     env: Any = gymnasium.make("reason_env/rg-chain_sum-v0").unwrapped
-    env.reset(seed=5)
-    *_, info = env.step("let me see")
-    assert (info["kind"], info["valid"]) == ("thought", True)
-    gold = env.expert_line(np.random.default_rng(0))
+    observation, _ = env.reset(seed=6)
+    assert observation == f"{prompt}\n"
     assert env.potential() == pytest.approx(0.9)
     assert list(env.legal_lines()) == []
-    observation, reward, terminated, truncated, info = env.step(gold)
+    _, reward, terminated, truncated, info = env.step(thought)
+    assert (reward, terminated, truncated) == (0.0, False, False)
+    assert (info["kind"], info["valid"]) == ("thought", True)
+    assert env.expert_line(np.random.default_rng(0)) == answer
+    observation, reward, terminated, truncated, info = env.step(answer)
     assert (reward, terminated, truncated) == (1.0, True, False)
-    assert observation.endswith(f"let me see\n{gold}\n")
+    assert observation == f"{prompt}\n{thought}\n{answer}\n"
     assert env.potential() == 1.0
     assert env.expert_line(np.random.default_rng(0)) is None
 
@@ -508,6 +519,8 @@ def test_a_scorer_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_unknown_data_set() -> None:
     with pytest.raises(ValueError, match="Did you mean 'chain_sum'"):
         ReasoningGym("chainsum")
+    with pytest.raises(ValueError, match=r"reasoning-gym's acre is left out: .*GPL"):
+        ReasoningGym("acre")
     with pytest.raises(ValueError, match=r"Unknown keyword argument 'confg'.*'config'"):
         ReasonEnv("rg-chain_sum", confg={})
     with pytest.raises(ValueError, match="Unknown keyword argument 'dataset'"):
