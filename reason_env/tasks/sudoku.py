@@ -225,27 +225,42 @@ def _literal(size: int, cell: int, digit: int) -> int:
 
 
 @lru_cache
-def _rules(size: int) -> tuple[tuple[int, ...], ...]:
-    """The rules as clauses: each cell holds one digit, each unit each digit in one cell."""
+def _groups(size: int) -> tuple[tuple[int, ...], ...]:
+    """Literals of which exactly one is true: the digits of a cell, the cells for a digit of a
+    row, column or box."""
     groups = [[(cell, digit) for digit in range(size)] for cell in range(size * size)]
     for kind in range(3):
         for number in range(size):
             unit = [i for i, theirs in enumerate(_units(size)) if theirs[kind] == number]
             groups += [[(cell, digit) for cell in unit] for digit in range(size)]
-    clauses: list[tuple[int, ...]] = []
+    return tuple(tuple(_literal(size, *place) for place in group) for group in groups)
+
+
+def _clauses(size: int, given: frozenset[int]) -> list[list[int]]:
+    """The rules, for a grid in which these literals are given."""
+    groups = _groups(size)
+    # Working out what the given cells rule out leaves few clauses.
+    false = {x for group in groups if not given.isdisjoint(group) for x in group} - given
+    clauses = [[-x] for x in false]
     for group in groups:
-        literals = [_literal(size, cell, digit) for cell, digit in group]
-        clauses.append(tuple(literals))
-        clauses += [(-one, -other) for one, other in combinations(literals, 2)]
-    return tuple(clauses)
+        left = [x for x in group if x not in false]
+        clauses.append(left)
+        clauses += [[-one, -other] for one, other in combinations(left, 2)]
+    return clauses
 
 
-def _solver(size: int) -> Any:
-    """A SAT solver that knows the rules; what it holds is freed by `with`."""
+@lru_cache
+def _rules(size: int) -> list[list[int]]:
+    """The rules for any grid."""
+    return _clauses(size, frozenset())
+
+
+def _solver(clauses: list[list[int]]) -> Any:
+    """A SAT solver; what it holds is freed by `with`."""
     # Importing a solver takes longer than importing the rest of the package.
     from pysat.solvers import Minisat22  # type: ignore[import-untyped]
 
-    return Minisat22(bootstrap_with=_rules(size))
+    return Minisat22(bootstrap_with=clauses)
 
 
 @lru_cache(maxsize=4096)
@@ -266,19 +281,19 @@ def _solution(data: Json) -> Cells:
     if EMPTY not in cells:
         raise ValueError("No cell is empty")
     given = [_literal(size, i, digits.index(d)) for i, d in enumerate(cells) if d != EMPTY]
-    with _solver(size) as solver:
-        if not solver.solve(assumptions=given):
+    with _solver(_clauses(size, frozenset(given))) as solver:
+        if not solver.solve():
             raise ValueError(f"The grid has no solution: {data}")
         held = [literal for literal in solver.get_model() if literal > 0]
         solver.add_clause([-literal for literal in held])
-        if solver.solve(assumptions=given):
+        if solver.solve():
             raise ValueError(f"The grid has more than one solution: {data}")
     return "".join(digits[(literal - 1) % size] for literal in sorted(held))
 
 
 def _draw(rng: np.random.Generator, size: int, most: int) -> Cells:
     """A grid with one solution and at most so many empty cells."""
-    with _solver(size) as solver:
+    with _solver(_rules(size)) as solver:
         held: list[int] = []
         for cell in range(size * size):
             for digit in rng.permutation(size):
