@@ -29,26 +29,33 @@ __all__ = [
     "task_names",
 ]
 
-register("Jsonl", "reason_env.adapters.datasets:Jsonl", adapter=True)
+register("Countdown", "reason_env.tasks.countdown:Countdown")
+register("Arithmetic", "reason_env.tasks.arithmetic:Arithmetic")
+register("ColumnArithmetic", "reason_env.tasks.column_arithmetic:ColumnArithmetic")
+register("NumberTheory", "reason_env.tasks.number_theory:NumberTheory")
+register("LinearEquation", "reason_env.tasks.linear_equation:LinearEquation")
+register("LinearSystem", "reason_env.tasks.linear_system:LinearSystem")
+register("Polynomial", "reason_env.tasks.polynomial:Polynomial")
+register("Derivative", "reason_env.tasks.derivative:Derivative")
+register("Integral", "reason_env.tasks.integral:Integral")
+register("WordProblem", "reason_env.tasks.word_problem:WordProblem")
+register("KnightsKnaves", "reason_env.tasks.knights_knaves:KnightsKnaves")
+register("Propositional", "reason_env.tasks.propositional:Propositional")
+register("Sat", "reason_env.tasks.sat:Sat")
+register("Sudoku", "reason_env.tasks.sudoku:Sudoku")
+register("GraphColoring", "reason_env.tasks.graph_coloring:GraphColoring")
+register("GraphPath", "reason_env.tasks.graph_path:GraphPath")
+register("WaterJugs", "reason_env.tasks.water_jugs:WaterJugs")
+register("Hanoi", "reason_env.tasks.hanoi:Hanoi")
+register("Blocksworld", "reason_env.tasks.blocksworld:Blocksworld")
+register("Sokoban", "reason_env.tasks.sokoban:Sokoban")
+
+# Other people's problems.
+register("Game24", "reason_env.adapters.game24:Game24", adapter=True)
 register("GSM8K", "reason_env.adapters.datasets:GSM8K", adapter=True)
 register("MATH500", "reason_env.adapters.datasets:MATH500", adapter=True)
 register("AIME", "reason_env.adapters.datasets:AIME", adapter=True)
-register("Game24", "reason_env.adapters.game24:Game24", adapter=True)
-register("Countdown", "reason_env.tasks.countdown:Countdown")
-register("Arithmetic", "reason_env.tasks.arithmetic:Arithmetic")
-register("LinearEquation", "reason_env.tasks.linear_equation:LinearEquation")
-register("WaterJugs", "reason_env.tasks.water_jugs:WaterJugs")
-register("Sat", "reason_env.tasks.sat:Sat")
-register("ColumnArithmetic", "reason_env.tasks.column_arithmetic:ColumnArithmetic")
-register("NumberTheory", "reason_env.tasks.number_theory:NumberTheory")
-register("Hanoi", "reason_env.tasks.hanoi:Hanoi")
-register("GraphPath", "reason_env.tasks.graph_path:GraphPath")
-register("GraphColoring", "reason_env.tasks.graph_coloring:GraphColoring")
-register("Sudoku", "reason_env.tasks.sudoku:Sudoku")
-register("KnightsKnaves", "reason_env.tasks.knights_knaves:KnightsKnaves")
-register("Polynomial", "reason_env.tasks.polynomial:Polynomial")
-register("Blocksworld", "reason_env.tasks.blocksworld:Blocksworld")
-register("LinearSystem", "reason_env.tasks.linear_system:LinearSystem")
+register("Jsonl", "reason_env.adapters.datasets:Jsonl", adapter=True)
 for _name in _REASONING_GYM:
     register(
         f"rg-{_name}",
@@ -56,8 +63,3 @@ for _name in _REASONING_GYM:
         adapter=True,
         dataset=_name,
     )
-register("Derivative", "reason_env.tasks.derivative:Derivative")
-register("Propositional", "reason_env.tasks.propositional:Propositional")
-register("Integral", "reason_env.tasks.integral:Integral")
-register("WordProblem", "reason_env.tasks.word_problem:WordProblem")
-register("Sokoban", "reason_env.tasks.sokoban:Sokoban")
