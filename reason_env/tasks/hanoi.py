@@ -56,12 +56,12 @@ class Hanoi(Task):
     def generate(self, rng: np.random.Generator, level: int) -> Problem:
         pegs, disks, (fewest, most) = _LEVELS[level]
         while True:
-            start, goal = (
-                "".join(_PEGS[peg] for peg in rng.integers(pegs, size=disks)) for _ in range(2)
-            )
-            # Else the largest disk would be there for nothing: it is in no other's way.
-            if start[-1] != goal[-1] and fewest <= _distance(pegs, goal, start) <= most:
-                return Problem(self.name, level, (pegs, start, goal))
+            goal = _draw(rng, pegs, disks)
+            # Some goals are too near to everything or too far, and each costs a search.
+            for start in (_draw(rng, pegs, disks) for _ in range(8)):
+                # Else the largest disk would be there for nothing: it is in no other's way.
+                if start[-1] != goal[-1] and fewest <= _distance(pegs, goal, start) <= most:
+                    return Problem(self.name, level, (pegs, start, goal))
 
     def initial(self, problem: Problem) -> State:
         _, start, goal = _read(problem.data)
@@ -160,6 +160,10 @@ def _read(data: Json) -> tuple[int, str, str]:
 @lru_cache(maxsize=4096)
 def _statement(data: Json) -> tuple[int, str, str]:
     return _read(data)
+
+
+def _draw(rng: np.random.Generator, pegs: int, disks: int) -> str:
+    return "".join(_PEGS[peg] for peg in rng.integers(pegs, size=disks))
 
 
 def _towers(pegs: int, arrangement: str) -> str:
