@@ -111,8 +111,8 @@ def add(*parts: Tree) -> Tree:
 
 
 def multiply(*parts: Tree) -> Tree:
-    """A product: one number in front, then variables by name, then other factors as they come,
-    equal ones as powers."""
+    """A product: one number in front, then variables by name, then other factors as they come but
+    those below the fraction line last; equal ones as powers."""
     coefficient = Fraction(1)
     exponents: dict[Tree, int] = {}
     unevaluated: list[Tree] = []
@@ -124,8 +124,9 @@ def multiply(*parts: Tree) -> Tree:
         else:
             base, exponent = base_of(factor)
             exponents[base] = exponents.get(base, 0) + exponent
-    bases = sorted(exponents, key=lambda base: base.name if isinstance(base, Name) else "~")
-    powers = [power(base, exponents[base]) for base in bases if exponents[base]]
+    powers = [power(base, exponent) for base, exponent in exponents.items() if exponent]
+    powers.sort(key=_place)
+    unevaluated.sort(key=_place)
     if coefficient == 0:
         powers = []
         if not unevaluated:
@@ -134,6 +135,12 @@ def multiply(*parts: Tree) -> Tree:
     if coefficient != 1 or not factors:
         factors = (Number(coefficient), *factors)
     return Product(factors) if len(factors) > 1 else factors[0]
+
+
+def _place(factor: Tree) -> tuple[str, bool]:
+    """Where in a product a factor stands, but for the number."""
+    base, exponent = base_of(factor)
+    return (base.name if isinstance(base, Name) else "~"), exponent < 0
 
 
 def power(base: Tree, exponent: int) -> Tree:
