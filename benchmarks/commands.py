@@ -135,13 +135,13 @@ def envs(
     """All environments: levels, verifier, what is verified, extras needed."""
     from benchmarks.showcase import environments
 
-    header = ["id", "levels", "verifier", "verified", "extras"]
+    header = ["id", "levels", "verifier", "checks", "extras"]
     rows = [
         [
             listed.id,
             str(listed.levels),
             listed.verifier,
-            "every line" if listed.steps else "the answer",
+            "lines" if listed.steps else "answer",
             ", ".join(listed.extras) or "-",
         ]
         for listed in environments(pattern)

@@ -271,6 +271,7 @@ class GSM8K(Jsonl):
     `holdout` says otherwise."""
 
     name: ClassVar[str] = "GSM8K"
+    extras: ClassVar[tuple[str, ...]] = ("datasets",)
     file_holdout: ClassVar[str] = "test"
 
     def __init__(
@@ -291,6 +292,7 @@ class MATH500(Jsonl):
     al. (2023, arXiv 2305.20050) held out. All are test problems."""
 
     name: ClassVar[str] = "MATH500"
+    extras: ClassVar[tuple[str, ...]] = ("datasets", "math")
     file_holdout: ClassVar[str] = "test"
     hub_holdout: ClassVar[str] = "test"
 
@@ -318,6 +320,7 @@ class AIME(Jsonl):
     are test problems."""
 
     name: ClassVar[str] = "AIME"
+    extras: ClassVar[tuple[str, ...]] = ("datasets",)
     file_holdout: ClassVar[str] = "test"
     hub_holdout: ClassVar[str] = "test"
 

@@ -47,11 +47,11 @@ def test_run_compare_and_report(bench, tmp_path):
 def test_envs_lists_every_environment(bench):
     code, out, err = bench("envs")
     assert (code, err) == (0, "")
-    rows = {cells[0]: cells[1:] for cells in map(str.split, out.splitlines()) if len(cells) > 4}
+    rows = {cells[0]: cells[1:] for cells in map(str.split, out.splitlines()) if len(cells) == 5}
     for name in [*task_names(), *task_names(adapters=True)]:
         assert f"reason_env/{name}-v0" in rows
-    assert rows["reason_env/Countdown-v0"] == ["5", "public", "every", "line", "-"]
-    assert rows["reason_env/GSM8K-v0"] == ["1", "private", "the", "answer", "math"]
+    assert rows["reason_env/Countdown-v0"] == ["5", "public", "lines", "-"]
+    assert rows["reason_env/GSM8K-v0"] == ["1", "private", "answer", "datasets"]
     assert "reasoning-gym" in rows["reason_env/rg-chain_sum-v0"]
     code, out, _ = bench("envs", "countdown")
     assert "Arithmetic" not in out
@@ -66,7 +66,7 @@ def test_show_plays_an_expert_of_every_family(bench, name):
         assert f"reason_env/{name}-v0  level {level} of" in out
         assert "invalid" not in out.partition("changed: ")[0]
         total = next(line for line in out.splitlines() if line.strip().startswith("return"))
-        assert 0 < float(total.split()[-1]) < 1, "the outcome of 1, less the first potential"
+        assert 0 < float(total.split()[-1]) <= 1, "the outcome of 1, less the first potential"
 
 
 def test_show_tells_of_settings_and_changed_lines(bench):
