@@ -43,6 +43,9 @@ def test_no_backward_import(path: Path) -> None:
     if layer == "reason_env":
         heavy = set(imported(path, top_level_only=True)) - CORE_MAY_IMPORT
         heavy -= sys.stdlib_module_names
+        if path.parent.name == "tasks":
+            # Loaded when a family is first made, not by `import reason_env`.
+            heavy -= {"sympy", "networkx", "pysat"}
         assert not heavy, f"import {heavy} inside the function that needs it"
 
 
