@@ -142,10 +142,10 @@ class WordProblem(Task):
         return (
             f"{story.text}\n"
             "Work out one quantity of the story a line, by one operation (+, -, * or /) on two "
-            "numbers. Each of the two is in the story, is implied by its words (2 by half, 3 by a "
-            "third, 100 by a per cent sign, 12 by a dozen and so on) or is the result of an "
-            "earlier line. The result must mean something in the story; it is always a whole "
-            "number above 0. Some numbers may not matter.\n"
+            "numbers. Each of the two is in the story, is implied by its words (3 by a third, 2 by "
+            "the two thirds that are left, 100 by a per cent sign, 12 by a dozen and so on) or is "
+            "the result of an earlier line. The result must mean something in the story; it is "
+            "always a whole number above 0. Some numbers may not matter.\n"
             "Write one step a line, exactly in the form: 12 * 3 = 36\n"
             "At the end give the number asked for, in the form: answer: 36"
         )
@@ -164,8 +164,8 @@ class WordProblem(Task):
         return _BUDGETS[level]
 
     def chance(self, level: int) -> float:
-        """Always giving the most frequent number."""
-        return 0.02
+        """Always giving the most frequent number, which is the answer to nearly one in 50."""
+        return 0.025
 
     def complete(self, problem: Problem, state: State, line: str) -> str:
         match = _SHORT.fullmatch(line)

@@ -36,7 +36,7 @@ _ASIDES = (
     "A friend sent {who} {n} messages.",
     "The radio played {n} songs.",
     "{who} waited {n} minutes for the bus.",
-    "A clerk counted {n} visitors.",
+    "A museum had {n} visitors.",
     "The street has {n} lamp posts.",
 )
 """Sentences with a number that has nothing to do with anything."""

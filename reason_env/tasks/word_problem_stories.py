@@ -26,6 +26,12 @@ def _without(d: Draft, whole: Quantity, rate: Quantity) -> Quantity:
     return d.product([whole, kept], [d.implied(100)], same=left)
 
 
+def _without_one_of(d: Draft, whole: Quantity, parts: int) -> Quantity:
+    """What is left of a whole when one of so many equal parts is taken off: of 3, a third."""
+    left = d.total([whole], [d.product([whole], [d.implied(parts)])])
+    return d.product([whole, d.implied(parts - 1)], [d.implied(parts)], same=left)
+
+
 # -- Level 1: two operations, and few words ------------------------------------------------------
 
 
@@ -63,7 +69,7 @@ def _shared(d: Draft) -> None:
     # Else one might share the two out one by one.
     _require(mine.value % boxes.value > 0)
     each = d.product([d.total([mine, yours])], [boxes])
-    d.say(f"{who} has {mine} {things}, {other} has {yours}. They fill {boxes} equal boxes.")
+    d.say(f"{who} has {mine} {things} and {other} has {yours}. They fill {boxes} equal boxes.")
     d.ask(each, "How many go in each?")
 
 
@@ -165,6 +171,7 @@ def _coats(d: Draft) -> None:
     saved = d.percent(full, rate)
     d.product([d.percent(price, rate), count], same=saved)
     d.total([full], [saved], same=cost)
+    _without(d, full, rate)
     d.say(
         f"Coats of ${price} are sold at {rate}% off.",
         f"{who} buys {count} coats and pays with ${paid}.",
@@ -221,12 +228,12 @@ def _ages(d: Draft) -> None:
 def _harvest(d: Draft) -> None:
     who, other = d.name(), d.name()
     picked, rate = d.number(60, 900, 6), d.number(10, 90, 5)
-    rest = d.total([picked], [d.product([picked], [d.implied(3)])])
+    rest = _without_one_of(d, picked, 3)
     d.say(
         f"{who} picks {picked} apples.",
         f"A third of the apples go to {other}, and {rate}% of the rest are eaten.",
     )
-    d.ask(_without(d, rest, rate), "How many apples are left?")
+    d.ask(_without(d, rest, rate), f"How many apples does {who} have left?")
 
 
 # -- Level 4: five or six operations -------------------------------------------------------------
@@ -269,6 +276,7 @@ def _older(d: Draft) -> None:
     goal = d.total([d.total([youngest, second, third]), added])
     d.total([youngest, second, third, added], same=goal)
     d.total([d.total([age, years]) for age in (youngest, second, third)], same=goal)
+    d.total([d.total([second, years])], [less], same=d.total([third, years]))
     d.say(
         f"{a} is {youngest} years old.",
         f"{b} is {times} times as old as {a}, and {c} is {less} years younger than {b}.",
@@ -301,7 +309,8 @@ def _bike(d: Draft) -> None:
         f"{who} earns ${pay} a week; {rate}% of it goes on rent and ${food} on food.",
         f"{who} wants a bike for ${bike}, and has ${has} so far.",
     )
-    d.ask(d.product([d.total([bike], [has])], [saved]), f"In how many weeks can {who} buy it?")
+    weeks = d.product([d.total([bike], [has])], [saved])
+    d.ask(weeks, f"In how many weeks can {who} buy the bike?")
 
 
 def _bakery(d: Draft) -> None:
@@ -372,7 +381,7 @@ def _orchard(d: Draft) -> None:
     rows, each, rate = d.number(4, 40), d.number(6, 40), d.number(10, 80, 5)
     yields, price = d.number(10, 60), d.number(2, 9)
     trees = d.product([rows, each])
-    others = d.total([trees], [d.product([trees], [d.implied(4)])])
+    others = _without_one_of(d, trees, 4)
     apple = _without(d, others, rate)
     d.say(
         f"An orchard has {rows} rows of {each} trees.",
@@ -389,6 +398,7 @@ def _bill(d: Draft) -> None:
     full = d.product([a, p])
     reduced = _without(d, full, rate)
     d.product([_without(d, p, rate), a], same=reduced)
+    d.product([d.percent(p, rate), a], same=d.percent(full, rate))
     plain = d.product([b, q])
     sums = reduced.value + plain.value
     paid = d.given(sums + children.value * int(d.rng.integers(2, 40)))
@@ -421,7 +431,7 @@ def _car(d: Draft) -> None:
 def _school(d: Draft) -> None:
     classes, each, rate = d.number(6, 40), d.number(14, 35), d.number(10, 70, 5)
     others = _without(d, d.product([classes, each]), rate)
-    bikes = d.total([others], [d.product([others], [d.implied(3)])])
+    bikes = _without_one_of(d, others, 3)
     size, price = d.divisor(bikes, 4, 20), d.number(30, 200)
     d.say(
         f"A school has {classes} classes of {each} pupils.",
