@@ -24,9 +24,9 @@ of the textbook:
 - power: square the last power, or multiply it by a known one with an exponent of 3 or less.
 - congruences: how many times one modulus must be added to suit another; then the two as one.
 
-The valid claims are exactly the legal steps. The distance is known in closed form for the
-divisions (least remainders are best) and the congruences (two lines for each that goes), and by a
-recursion over halves of the exponent for powers.
+The valid claims are exactly the legal steps, with factors in either order. The distance is known
+in closed form for the divisions (least remainders are best) and the congruences (two lines for each
+that goes), and by a recursion over halves of the exponent for powers.
 """
 
 from __future__ import annotations
@@ -98,11 +98,17 @@ class NumberTheory(Task):
         match = topic.claim.fullmatch(line.strip())
         if match is None:
             return Verdict(Kind.THOUGHT, True, state)
-        wanted = topic.text(line)
-        for move, work in topic.moves(data, _work(state)):
-            if topic.text(move) == wanted:
-                return Verdict(Kind.CLAIM, True, State(work))
-        return Verdict(Kind.CLAIM, False, state, _objection(topic, match))
+        parts = [part for part in match.groups() if part is not None]
+        if max(map(len, parts)) > MAX_DIGITS:
+            reason = f"a number has more than {MAX_DIGITS} digits"
+            return Verdict(Kind.CLAIM, False, state, reason)
+        following = {topic.text(move): work for move, work in topic.moves(data, _work(state))}
+        for wanted in (topic.text(line), _turned(topic.text(line))):
+            if wanted in following:
+                return Verdict(Kind.CLAIM, True, State(following[wanted]))
+        true = topic.is_true(parts)
+        wrong = "is not a next step from the lines before" if true else "does not hold"
+        return Verdict(Kind.CLAIM, False, state, f"{match[0][:80]} {wrong}")
 
     def is_solved(self, problem: Problem, state: State) -> bool:
         topic, data = _statement(problem)
@@ -148,7 +154,7 @@ class NumberTheory(Task):
         return _BUDGETS[level]
 
     def chance(self, level: int) -> float:
-        """Answering the most frequent value: at level 1 one of 51 equally frequent divisors."""
+        """Answering the most frequent value: at level 1 one of 51 about equally frequent ones."""
         return _CHANCES[level]
 
     def complete(self, problem: Problem, state: State, line: str) -> str:
@@ -176,14 +182,9 @@ def _work(state: State) -> Work:
     return state.data
 
 
-def _objection(topic: Topic, match: re.Match[str]) -> str:
-    """Why a claim that is no move is not valid."""
-    parts = [part for part in match.groups() if part is not None]
-    if max(map(len, parts)) > MAX_DIGITS:
-        return f"a number has more than {MAX_DIGITS} digits"
-    if not topic.is_true(parts):
-        return f"{match[0][:80]} does not hold"
-    return f"{match[0][:80]} is not a next step from the lines before"
+def _turned(text: str) -> str:
+    """A claim without spaces with the factors of its product in the other order."""
+    return re.sub(r"([0-9]+)\*([0-9]+)", r"\2*\1", text)
 
 
 # -- Generation ----------------------------------------------------------------------------------
@@ -264,4 +265,4 @@ _BUDGETS = {
     4: Budget(40, 640),
     5: Budget(64, 1280),
 }
-_CHANCES = {1: 0.02, 2: 0.02, 3: 0.005, 4: 0.005, 5: 0.001}
+_CHANCES = {1: 0.025, 2: 0.02, 3: 0.005, 4: 0.005, 5: 0.001}

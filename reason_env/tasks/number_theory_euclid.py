@@ -135,7 +135,8 @@ class Inverse(Topic):
             "last two, u with residue r and v with residue s: it subtracts v so often from u that "
             "0 <= r - k*s < s, or once more, turned round: 0 < k*s - r <= s. Multiples are "
             f"written from 0 to {m}, so reduce them modulo {m}. Go on until the residue is 1.\n"
-            f"Write one step a line, exactly in the form (here for 17 modulo 60): 17*57 = 9 mod 60"
+            "Write one step a line, exactly in the form (here both ways to begin with 17 modulo "
+            "60): 17*57 = 9 mod 60 or 17*4 = 8 mod 60"
         )
 
     def show(self, data: Work, work: Work) -> str:

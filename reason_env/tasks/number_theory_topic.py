@@ -1,7 +1,7 @@
 """Topic: what each sort of problem of NumberTheory implements.
 
-A topic's valid claims are exactly its moves, so a line is judged by looking it up among the few
-lines that are true and follow from the last ones.
+A topic's valid claims are exactly its moves (but for the order of factors), so a line is judged by
+looking it up among the few lines that are true and follow from the last ones.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ GCD = ("gcd", (252, 105))
 INVERSE = ("inverse", (17, 60))
 POWER = ("power", (7, 22, 100))
 CONGRUENCES = ("congruences", ((2, 5), (3, 7), (5, 9)))
+TWINS = ("congruences", ((0, 5), (0, 6), (2, 7)))
 
 
 def problem_of(data: Json) -> Problem:
@@ -84,7 +85,9 @@ def test_episodes_of_the_docstring(data: Json, written: list[str]) -> None:
         (GCD, [], "252 = 3*105 - 63", "gcd(105, 63)"),
         (GCD, [], "252 = 1*105 + 147", "not a next step"),  # the remainder is too large
         (GCD, [], "252 = 4*105 - 168", "not a next step"),
-        (GCD, [], "252 = 105*2 + 42", "not a next step"),  # divided by 2
+        (GCD, [], "252 = 105*2 + 42", "gcd(105, 42)"),
+        (GCD, [], "252 = 105*3 - 63", "gcd(105, 63)"),
+        (GCD, [], "252 = 42*6 + 0", "not a next step"),  # true, but no pair has it
         (GCD, [], "105 = 0*252 + 105", "not a next step"),  # a no-op
         (GCD, [], "105 = 1*252 - 147", "not a next step"),
         (GCD, [], "42 = 2*21 + 0", "not a next step"),
@@ -106,6 +109,7 @@ def test_episodes_of_the_docstring(data: Json, written: list[str]) -> None:
         (("gcd", (5, 5)), [], "5 = 1*5 + 0", "gcd(5, 0)"),
         (INVERSE, [], "17*57 = 9 mod 60", "17*1 = 17, 17*57 = 9 mod 60"),
         (INVERSE, [], "17*4 = 8 mod 60", "17*1 = 17, 17*4 = 8 mod 60"),
+        (INVERSE, [], "4*17 = 8 mod 60", "17*1 = 17, 17*4 = 8 mod 60"),
         (INVERSE, [], "17*4=8mod 60", "17*1 = 17, 17*4 = 8 mod 60"),
         (INVERSE, [], "17*1 = 17 mod 60", "not a next step"),
         (INVERSE, [], "17*2 = 34 mod 60", "not a next step"),
@@ -131,6 +135,10 @@ def test_episodes_of_the_docstring(data: Json, written: list[str]) -> None:
         (POWER, ["7^2 = 49 mod 100", "7^4 = 1 mod 100"], "7^6 = 49 mod 100", "7^6 = 49 mod 100"),
         (("power", (7, 3, 100)), ["7^2 = 49 mod 100"], "7^4 = 1 mod 100", "not a next step"),
         (CONGRUENCES, [], "5*3 = 1 mod 7", "x = 2 mod 5, x = 3 mod 7, x = 5 mod 9; 5*3 = 1 mod 7"),
+        (CONGRUENCES, [], "3*5 = 1 mod 7", "x = 5 mod 9; 5*3 = 1 mod 7"),
+        # Two moves but for the order of factors: each is taken as it is written.
+        (TWINS, [], "5*6 = 2 mod 7", "x = 2 mod 7; 5*6 = 2 mod 7"),
+        (TWINS, [], "6*5 = 2 mod 7", "x = 2 mod 7; 6*5 = 2 mod 7"),
         (CONGRUENCES, [], "7*2 = 4 mod 5", "x = 5 mod 9; 7*2 = 4 mod 5"),
         (CONGRUENCES, [], "5*10 = 1 mod 7", "not a next step"),
         (CONGRUENCES, [], "5*3 = 8 mod 7", "not a next step"),
