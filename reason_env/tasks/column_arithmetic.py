@@ -75,7 +75,7 @@ _WORK = r"[0-9]+(?:\s*[-+*/]\s*[0-9]+)*"
 _CLAIM = re.compile(rf"({_WORK})\s*=\s*([0-9]+)(?:\s*->\s*([0-9]+))?")
 _SHORT = re.compile(r"[0-9]+(?:\s*[-+*/]\s*[0-9]+)+")
 _SIGNS = re.compile(r"\+*|-+|\*\+*")
-_ANSWER = re.compile("[0-9]+(?: r [0-9]+)?")
+_ANSWER = re.compile("(?:0|[1-9][0-9]*)(?: r [1-9][0-9]*)?")
 
 
 class ColumnArithmetic(Task):
@@ -232,7 +232,10 @@ def _objection(answer: str, sheet: Sheet) -> str:
     if answer == sheet.answer():
         return ""
     if _ANSWER.fullmatch(answer) is None:
-        return "an answer is a whole number, or quotient and remainder such as 12 r 3"
+        return (
+            "an answer is a whole number, or quotient and remainder such as 12 r 3, without leading "
+            "zeros or a remainder of 0"
+        )
     return "the answer is not right"
 
 
@@ -263,14 +266,14 @@ _RULES: dict[type, str] = {
     + _ROWS
     + _CARRY
     + "For the row of 57 * 6:\n7 * 6 = 42 -> 2\n5 * 6 + 4 = 34 -> 342\n"
-    "If there are several rows, then add them up in the same way, that of the last digit first; "
-    "the row of the tens has a 0 at its end, that of the hundreds 00, and so on. "
+    "If there are several rows, then add them up in the same way; the row of the tens has a 0 at "
+    "its end, that of the hundreds 00, and so on. "
     + _ADDING
     + "At the end write the result, in the form: answer: 113",
     Quotient: "Divide {} by long division.\n"
     "Divide as few of the first digits as the divisor goes into. Write a line for the divisor "
-    "times the next digit of the quotient, with the quotient so far behind ->, and a line for the "
-    "difference, with the next digit brought down behind -> (nothing, if there is none left). "
-    "For 760 / 36:\n36 * 2 = 72 -> 2\n76 - 72 = 4 -> 40\n36 * 1 = 36 -> 21\n40 - 36 = 4\n"
+    "times the next digit of the quotient, be it 0, with the quotient so far behind ->, and a line "
+    "for the difference, with the next digit brought down behind -> (nothing, if there is none "
+    "left). For 760 / 36:\n36 * 2 = 72 -> 2\n76 - 72 = 4 -> 40\n36 * 1 = 36 -> 21\n40 - 36 = 4\n"
     "At the end write the quotient and the remainder, if there is one, in the form: answer: 21 r 4",
 }

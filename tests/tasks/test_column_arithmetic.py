@@ -194,6 +194,12 @@ def test_answers(text: str, answer: str, right: bool) -> None:
     assert TASK.expert_step(problem, verdict.state, np.random.default_rng(0)) is None
 
 
+@pytest.mark.parametrize("answer", ["2 r 0", "02", "2 r 00", "2 R 0", "2.0", ""])
+def test_what_has_not_the_form_of_an_answer_is_told_the_form(answer: str) -> None:
+    problem = problem_of("112 / 56")
+    assert "such as 12 r 3" in TASK.step(problem, TASK.initial(problem), f"answer: {answer}").reason
+
+
 def test_reasons_do_not_state_the_value() -> None:
     problem, state = problem_of("9000 / 37"), played("9000 / 37")
     for line in ("37 * 1 = 37 -> 1", "37 * 2 = 75 -> 2", "37 * 2 = 74", "answer: 9", "answer: 1/2"):
