@@ -159,6 +159,7 @@ def test_thoughts(line: str) -> None:
         ("x + y = 3; x - y = 1", "x = 2, y = 1,", False),
         ("x + y = 3; x - y = 1", "", False),
         ("x + y = 3; x - y = 1", "x = 2," * 5000, False),
+        ("x + y = 3; x - y = 1", "x = 2, y = 1" + " " * 990 + ", x = 7", False),
         ("x + y = 1/2; x - y = 1", "x = 3/4, y = -1/4", True),
         ("x + y = 1/2; x - y = 1", "x = 3/4, y = - 1/4", False),
         ("x + y = 1/2; x - y = 1", "x = 3/4, y = 1/-4", False),
