@@ -18,8 +18,9 @@ What differs from using the library directly:
   seed 43 is its seed 42 shifted by one.)
 - An answer is right or wrong: solved means that the scorer gives exactly 1.0, and where that can
   be had for a wrong answer, our own check decides (`reasoning_gym_scoring`).
-- Items without a solution that counts are not drawn, nor are those that cannot be written in the
-  charset. Signs outside it are spelt out: `->` for an arrow, and so in answers.
+- Items without a solution that counts are not drawn, nor are those that a copy of the question
+  solves, or that cannot be written in the charset. Signs outside it are spelt out: `->` for an
+  arrow, and so in answers.
 - `EXCLUDED` lists the data sets that are left out, and why.
 """
 
@@ -53,7 +54,7 @@ ITEM_SECONDS = 20.0
 """Limit of making an item, far above what any takes: a slower machine must not get others."""
 SCORE_SECONDS = 5.0
 """Limit of scoring an answer."""
-_DRAWS = 100
+_DRAWS = 300
 _FAILURES = 3
 """Draws, and items that hang or crash among them, after which a level counts as unusable."""
 HOW_TO_ANSWER = (
@@ -97,7 +98,7 @@ class ReasoningGym(Task):
         self.name = f"rg-{self.dataset}"  # type: ignore[misc]
         self.levels = range(1, self._facts.levels + 1)  # type: ignore[misc]
         longest = max(self._facts.prompt * 5 // 4 + 64, _CONFIGURED_ROOM if config else 0)
-        added = len(TOKENIZER.encode(HOW_TO_ANSWER)) + 2
+        added = 1 + _tokens(HOW_TO_ANSWER)
         self.room = Room(longest, longest + added)  # type: ignore[misc]
 
     def generate(self, rng: np.random.Generator, level: int) -> Problem:
@@ -119,8 +120,10 @@ class ReasoningGym(Task):
                 continue
             if isinstance(drawn, str):
                 why = drawn
-            elif len(TOKENIZER.encode(drawn[0])) >= self.room.compact:
+            elif _tokens(drawn[0]) > self.room.compact:
                 why = f"its question does not fit in {self.room.compact} tokens"
+            elif _tokens(f"answer: {drawn[1]}") > self.budget(level).tokens:
+                why = f"its answer does not fit in {self.budget(level).tokens} tokens"
             else:
                 return Problem(self.name, level, drawn[0], (seed, self._config))
         raise ValueError(
@@ -184,6 +187,11 @@ class ReasoningGym(Task):
 
     def chance(self, level: int) -> float:
         return self._facts.chance
+
+
+def _tokens(text: str) -> int:
+    """Tokens of a text and the newline after it."""
+    return len(TOKENIZER.encode(text)) + 1
 
 
 def _call(action: str, *args: str | int, seconds: float | None = None) -> Any:
