@@ -233,8 +233,8 @@ def _objection(answer: str, sheet: Sheet) -> str:
         return ""
     if _ANSWER.fullmatch(answer) is None:
         return (
-            "an answer is a whole number, or quotient and remainder such as 12 r 3, without leading "
-            "zeros or a remainder of 0"
+            "an answer is a whole number, or quotient and remainder such as 12 r 3, without "
+            "leading zeros or a remainder of 0"
         )
     return "the answer is not right"
 

@@ -29,7 +29,11 @@ WINDOW = 3
 
 
 class Power(Topic):
-    """b**e modulo m. Work: the exponents found, of those above the window the last only."""
+    """b**e modulo m. Work: the exponents found, of those above the window the last only.
+
+    From an exponent of more than half of a large e the way is so long that the potential, though
+    not the distance, comes to 0.0.
+    """
 
     claim = re.compile(rf"{_POWER}\s*=\s*{N}{MOD}")
     short = re.compile(rf"({_POWER}){MOD}")
