@@ -271,8 +271,6 @@ def _nearer(
 
 def _wrong(answer: str, system: System) -> str:
     """Why an answer is not right; empty if it is."""
-    if len(answer) > MAX_CHARS:
-        return f"an answer is at most {MAX_CHARS} characters long"
     parts = [_VALUE.fullmatch(part) for part in answer.split(",")]
     given = [(part[1], parse_canonical(part[2])) for part in parts if part]
     if len(given) < len(parts) or any(value is None for _, value in given):

@@ -191,6 +191,19 @@ def contradicts(said: list[str], kinds: dict[int, bool]) -> bool:
             return False
 
 
+@pytest.mark.parametrize("level", TASK.levels)
+def test_statements_mean_what_they_say(level: int) -> None:
+    """In all worlds; at the higher levels there are counts and nested statements."""
+    rng = np.random.default_rng(level)
+    for _ in range(4):
+        problem = TASK.generate(rng, level)
+        said = [str(text) for text in problem.data]  # type: ignore[union-attr]
+        for speaker, constraint in enumerate(puzzle_of(problem.data).constraints):
+            for bits in rng.integers(1 << len(said), size=64).tolist():
+                world = tuple(bool(bits >> i & 1) for i in range(len(said)))
+                assert (constraint >> bits & 1) == (says(said[speaker], world) == world[speaker])
+
+
 @pytest.mark.parametrize(("level", "trials"), [(1, 8), (2, 4)])
 def test_verdicts_equal_an_independent_reasoner(level: int, trials: int) -> None:
     rng = np.random.default_rng(level)

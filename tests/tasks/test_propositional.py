@@ -275,10 +275,20 @@ def test_bad_problems(data: object, message: str) -> None:
         TASK.initial(Problem("Propositional", 1, data))  # type: ignore[arg-type]
 
 
+def are_consistent(premises: tuple[str, ...]) -> bool:
+    formulas = [parse_formula(premise) for premise in premises]
+    names = sorted(set().union(*(formula.names for formula in formulas)))
+    worlds = (1 << (1 << len(names))) - 1
+    for formula in formulas:
+        worlds &= truth_table(formula, names)
+    return worlds != 0
+
+
 @pytest.mark.parametrize("level", TASK.levels)
 def test_expert_solves_and_problems_differ(level: int) -> None:
     rng = np.random.default_rng(level)
     problems = [TASK.generate(rng, level) for _ in range(50)]
+    assert all(are_consistent(problem.data[0]) for problem in problems)  # type: ignore[index,arg-type]
     assert len({TASK.canonical(problem) for problem in problems}) >= 49
     lengths = set()
     for problem in problems:
