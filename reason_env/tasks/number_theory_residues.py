@@ -137,7 +137,7 @@ class Congruences(Topic):
         found: list[Move] = []
         if link:
             m, n = link
-            merged = ((residues[m] + m * _steps(residues, m, n)) % (m * n), m * n)
+            merged = (residues[m] + m * _steps(residues, m, n), m * n)
             rest = [pair for pair in pairs if pair[1] not in link]
             found.append(("x = {} mod {}".format(*merged), (self.canonical((*rest, merged)), ())))
         for m, n in permutations(residues, 2):
