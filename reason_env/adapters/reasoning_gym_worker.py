@@ -73,8 +73,11 @@ _CHANGES = {
 """Data sets that give something at the end of the question and ask for it changed. Where nothing
 changes (9 of 10 items of `string_insertion`), a copy would be right."""
 
-_UNSTABLE = re.compile(r"\b(?:now|today|time|uuid\d?|urandom|getpid|getcwd|id|hash)\(")
-"""Calls in programs of `codeio` whose results differ from run to run."""
+_UNSTABLE = re.compile(
+    r"\b(?:now|today|time|uuid\d?|urandom|getpid|getcwd|id|hash|"
+    r"open|exists|isfile|isdir|listdir|mkdir|makedirs|os\.remove)\("
+)
+"""Calls in programs of `codeio` whose results differ from run to run, or that touch files."""
 
 
 class Unusable(Exception):
@@ -138,7 +141,7 @@ def _item(name: str, level: int, seed: int, config: str) -> _Item:
     if name == "codeio" and (
         not entry["metadata"]["input_data"] or _UNSTABLE.search(entry["question"])
     ):
-        raise Unusable("its program fails, or gives another result each time")
+        raise Unusable("its program fails, touches files, or gives another result each time")
     if name == "polynomial_multiplication" and "(" not in entry["metadata"]["polynomial_expr"]:
         raise Unusable("there is nothing to multiply")
     question, exact = spell(entry["question"])
