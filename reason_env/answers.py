@@ -71,7 +71,10 @@ class Form(StrEnum):
         `1.5e3`), not as a calculation that gives it.
     EXPRESSION: whatever the gold answer is: a number (as above), a formula, several of them, a
         pair, an interval, a matrix, an equation. Formulas may be written in another way, but must
-        be worked out as far as the gold answer; see `reason_env.formulas.compare`.
+        be worked out as far as the gold answer, and be expanded or factored like it: most
+        questions with such answers ask for just that, and would else be answered by their own
+        formula. The price is that `1-1/x` is not taken for `(x-1)/x`, nor `sin 2x` for
+        `2 sin x cos x`. See `reason_env.formulas.compare`.
     TEXT: a word or the letter of a choice, the same but for case, brackets and LaTeX around it.
     """
 
@@ -139,14 +142,14 @@ def judge_math(
 def form_of(gold: str) -> Form:
     r"""What a gold answer asks for, as far as it shows.
 
-    `\text{Evelyn}` and `(C)` ask for text, numbers for values, and all else for an expression, also
-    a bare letter, which may be a variable.
+    `\text{Evelyn}`, `C` and `(C)` ask for text, and so does what cannot be read as mathematics;
+    numbers ask for values, and all else for an expression.
     """
     try:
         wanted = _read(gold)
     except (SeveralAnswers, Unreadable):
-        return Form.EXPRESSION
-    if has_text(wanted) or re.fullmatch(r"\([A-Z]\)", gold.strip()):
+        return Form.TEXT
+    if has_text(wanted) or re.fullmatch(r"[A-Z]|\([A-Z]\)", gold.strip()):
         return Form.TEXT
     return Form.EXPRESSION if number_in(wanted) is None else Form.VALUE
 

@@ -20,6 +20,7 @@ problem of a split once, go through the list:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +31,7 @@ import numpy as np
 
 from reason_env import lines
 from reason_env.adapters.text import to_charset
-from reason_env.answers import Form, Status, form_of, judge_math
+from reason_env.answers import Form, Judgement, Status, form_of, judge_math
 from reason_env.errors import choose, require
 from reason_env.problem import Kind, Problem, State, Verdict
 from reason_env.splits import SPLITS, bucket, split_of
@@ -40,6 +41,7 @@ from reason_env.tokenizer import TOKENIZER
 FILES = (".jsonl", ".json")
 _HOMES = {"test": "test", "validation": "dev", "dev": "dev", "val": "dev", "train": "train"}
 """Where `holdout="source"` puts the rows of a source's own splits."""
+_PER_CENT = re.compile(r"\\?%|\bpercent\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Jsonl(Task):
         if lines.kind_of(line) is not Kind.ANSWER:
             return Verdict(Kind.THOUGHT, True, state)
         gold, given = str(problem.solution), lines.answer_value(line)
-        judgement = judge_math(gold, given, form=self._form or form_of(gold))
+        judgement = self._judge(str(problem.data), gold, given)
         # Kept in the state, so that nothing is ever scored twice.
         answered = State(judgement.status.value, given)
         if judgement.status is Status.CORRECT:
@@ -183,6 +185,17 @@ class Jsonl(Task):
 
     def budget(self, level: int) -> Budget:
         return Budget(steps=128, tokens=4096)
+
+    def _judge(self, question: str, gold: str, given: str) -> Judgement:
+        """In answer to a question of per cent, `25%` is also the gold answer `25`, as most data
+        sets have it."""
+        form = self._form or form_of(gold)
+        judgement = judge_math(gold, given, form=form)
+        bare = _PER_CENT.sub("", given)
+        asked = "percent" in question.lower() and "%" not in gold
+        if judgement.status is Status.INCORRECT and asked and bare != given:
+            return judge_math(gold, bare, form=form)
+        return judgement
 
     # -- Rows --------------------------------------------------------------------------------
 

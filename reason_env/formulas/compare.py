@@ -4,9 +4,9 @@ What is compared how:
 
 - A number asks for a number in its last form: `value_of`. Not for a calculation that gives it.
 - Lists and sets are equal in any order; pairs, intervals and matrices item by item, and brackets
-  count: (1, 2) is neither {1, 2} nor [1, 2].
+  count: (1, 2) is neither {1, 2} nor [1, 2]. But `x = 1, y = 2` is the point (1, 2).
 - `x = 5` and `5` answer each other; names count when both are there, and in lists with several.
-- Units count when both are there. 10 % is 1/10, and is not 10.
+- Units count when both are there, and so do bases. 10 % is 1/10, and is not 10.
 - Equations are equal with sides swapped and terms moved, but solved ones stay solved: 2x = 10 is
   not the answer x = 5. Inequalities may be read from the right, or be given as intervals.
 - Other formulas: equal, and worked out as far (`shape.less_done`).
@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from reason_env.formulas.parser import Node
 from reason_env.formulas.shape import sorted_tree
 from reason_env.formulas.tokens import base_unit
-from reason_env.formulas.values import value_of
+from reason_env.formulas.values import nodes, value_of, variables
 
 Same = Callable[[Node, Node], str | None]
 """Why a formula is not the gold one, None if it is."""
@@ -61,7 +62,9 @@ def difference(gold: Node, answer: Node, same: Same, named: bool = False) -> str
         several = len({name for item in (*golds, *answers) if (name := _name(item))}) > 1
         return _unordered(golds, answers, same, named=several)
     if "rel" in (gold.kind, answer.kind) or gold.kind != answer.kind:
-        gold, answer = _as_sets(gold, answer)
+        gold, answer = _as_points(*_as_sets(gold, answer))
+    if gold.kind == "label" and gold.text.startswith(f"base {answer.text}_"):
+        return None  # the base was asked for, and is left out like a unit
     if gold.kind != answer.kind and {gold.kind, answer.kind} & {
         *("list", "set", "seq", "union", "matrix", "rel", "label")
     }:
@@ -185,8 +188,17 @@ def _without_names(gold: Node, answer: Node) -> tuple[Node, Node]:
     if answer.kind != "rel":
         return _value(gold), answer
     if gold.kind != "rel":
-        return gold, _value(answer)
+        return gold, _value(answer) if number_in(gold) is None else _total(answer)
     return gold, answer
+
+
+def _total(answer: Node) -> Node:
+    """The number in `m + n = 117` or `|S| = 5`: a name that is a formula without numbers."""
+    match answer:
+        case Node("rel", "=", (left, right)) if variables(left):
+            if not any(part.kind == "num" for part in nodes(left)):
+                return right
+    return _value(answer)
 
 
 def _values(golds: Sequence[Node], answers: Sequence[Node]) -> tuple[list[Node], list[Node]]:
@@ -231,12 +243,31 @@ def _forwards(node: Node) -> Node:
 
 def _as_sets(gold: Node, answer: Node) -> tuple[Node, Node]:
     """Inequalities as intervals, where only one of the two is given by them."""
+    if "in" in (gold.text, answer.text) and gold.text != answer.text:
+        gold, answer = (_value(node) if node.text == "in" else node for node in (gold, answer))
     sets, inequalities = _as_set(gold), _as_set(answer)
-    if sets is not None and answer.kind in ("seq", "union") and _is_interval(answer):
+    if sets is not None and answer.kind in ("seq", "union"):
         return sets, answer
     if inequalities is not None and gold.kind in ("seq", "union") and _is_interval(gold):
         return gold, inequalities
     return gold, answer
+
+
+def _as_points(gold: Node, answer: Node) -> tuple[Node, Node]:
+    """`x = 1, y = 2` as (1, 2), where only one of the two is given by it."""
+    if answer.kind == "seq":
+        return _as_point(gold), answer
+    if gold.kind == "seq":
+        return gold, _as_point(answer)
+    return gold, answer
+
+
+def _as_point(node: Node) -> Node:
+    names = [_name(item) or Node("") for item in node.args] if node.kind == "list" else []
+    in_order = all(one.text < other.text for one, other in pairwise(names))
+    if not names or not in_order or any(name.kind != "sym" for name in names):
+        return node
+    return Node("seq", "()", tuple(map(_value, node.args)))
 
 
 def _is_interval(node: Node) -> bool:
@@ -247,7 +278,11 @@ def _is_interval(node: Node) -> bool:
 
 
 def _as_set(node: Node) -> Node | None:
-    """`1 < x <= 2` as (1, 2], and `x < 1 or x > 2` as a union."""
+    """`1 < x <= 2` as (1, 2], and `x < 1 or x > 2`, or `x != 1`, as a union."""
+    infinity = Node("const", "infinity")
+    ends = Node("neg", "", (infinity,)), infinity
+    if node == Node("const", "reals"):
+        return Node("seq", "()", ends)
     if node.kind == "list":
         parts = [_as_set(item) for item in node.args]
         known = tuple(part for part in parts if part is not None)
@@ -256,13 +291,15 @@ def _as_set(node: Node) -> Node | None:
         return None
     node = _forwards(node)
     operators, sides = node.text.split(), list(node.args)
+    if operators == ["!="] and sides[0].kind == "sym":
+        below, above = (ends[0], sides[1]), (sides[1], ends[1])
+        return Node("union", "", (Node("seq", "()", below), Node("seq", "()", above)))
     if set(operators) - {"<", "<="}:
         return None
-    infinity = Node("const", "infinity")
     if len(sides) == 2 and sides[0].kind == "sym":
-        operators, sides = ["<", *operators], [Node("neg", "", (infinity,)), *sides]
+        operators, sides = ["<", *operators], [ends[0], *sides]
     elif len(sides) == 2 and sides[1].kind == "sym":
-        operators, sides = [*operators, "<"], [*sides, infinity]
+        operators, sides = [*operators, "<"], [*sides, ends[1]]
     if len(sides) != 3 or sides[1].kind != "sym":
         return None
     brackets = {"<": "()", "<=": "[]"}

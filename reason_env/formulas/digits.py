@@ -120,7 +120,7 @@ def _coordinate(name: str, point: int) -> Number:
 
 _FUNCTIONS: dict[str, Callable[..., Number]] = {
     **{name: getattr(mpmath, name) for name in ("sin", "cos", "tan", "cot", "sec", "csc")},
-    **{name: getattr(mpmath, name) for name in ("sinh", "cosh", "tanh", "exp", "ln", "floor")},
+    **{name: getattr(mpmath, name) for name in ("sinh", "cosh", "tanh", "ln", "floor")},
     **{f"arc{name}": getattr(mpmath, f"a{name}") for name in ("sin", "cos", "tan")},
     **{f"arc{name}": getattr(mpmath, f"a{name}") for name in ("cot", "sec", "csc")},
     "ceil": mpmath.ceil,

@@ -136,6 +136,8 @@ class _Parser:
         """A formula and its unit; or words; or a ratio."""
         if self.next.kind == "label":
             label = Node("label", self.take().text)
+            while label.text.startswith("text ") and self.next.text.startswith("text "):
+                label = Node("label", label.text + self.take().text.removeprefix("text"))
             if self.next.kind in ("end", "relation") or self.next.text in (",", ";", ")"):
                 return label
             raise Unreadable(f"words before {self.next.text!r}")
@@ -301,7 +303,7 @@ class _Parser:
                 if self.next.kind == "number":
                     raise Unreadable("numbers side by side")
                 return number
-        if not (text + top + bottom).isdecimal():
+        if not all(digits.isdecimal() for digits in (text, top, bottom)):
             return number
         if int(top) >= int(bottom):
             raise Unreadable("a mixed number with a part of one or more")
@@ -317,7 +319,8 @@ class _Parser:
         if inverse:
             self.place += 5
             text += "^-1"
-        if text[0] in _APPLIED and self.next.text == "(" and not self.next.spaced:
+        called = text[0] in _APPLIED or self.defines()
+        if called and self.next.text == "(" and not self.next.spaced:
             self.take()
             args = self.items(expand=False)
             self.expect(")")
@@ -333,6 +336,13 @@ class _Parser:
             text += f"_{index}"
         return Node("sym", text)
 
+    def defines(self) -> bool:
+        """Whether `(x) =` follows, which makes a function of any name."""
+        match self.tokens[self.place : self.place + 4]:
+            case [(_, "(", _), ("name", _, _), (_, ")", _), (_, "=", _)]:
+                return True
+        return False
+
     def function(self, name: str) -> Node:
         power: Node | None = None
         base: Node | None = None
@@ -346,6 +356,9 @@ class _Parser:
         if power == Node("neg", "", (Node("num", "1"),)) and name in tokens.INVERSES:
             name, power = f"arc{name}", None
         operand = self.operand()
+        if name == "exp":
+            value = _operation("pow", Node("const", "e"), operand)
+            return _operation("pow", value, power) if power else value
         if operand.kind == "seq" and name in ("gcd", "lcm", "max", "min"):
             return Node("call", name, operand.args)
         value = Node("call", name, _operation("", operand, *([base] if base else [])).args)

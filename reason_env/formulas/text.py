@@ -23,6 +23,7 @@ class SeveralAnswers(ValueError):
 
 _UNICODE = {
     "\u221a": r"\sqrt ",
+    "\u221b": r"\sqrt[3] ",
     "\u03c0": r"\pi ",
     "\u03b1": r"\alpha ",
     "\u03b2": r"\beta ",
@@ -59,8 +60,13 @@ _RAISED = str.maketrans(
 )
 _RAISED_RUN = re.compile("[" + "".join(map(chr, _RAISED)) + "]+")
 _LOWERED_RUN = re.compile("[\u2080-\u2089]+")
+_MONEY = re.compile("([\u20ac\u00a3]) ?([0-9](?:[0-9.,]*[0-9])?)")
+_ROOT = re.compile(r"(?:\u221a|(?<![A-Za-z\\])sqrt) ?([0-9]+(?:\.[0-9]+)?)")
+_TIMES_TEN = re.compile(r"(?<=[0-9]) ?x ?(?=10\^)")
 _PROSE = re.compile(
-    r"(?:(?:so|thus|therefore|hence),? )?(?:the )?(?:final )?answer(?: is:?|:)\s*", re.I
+    r"(?:\*\*)?(?:(?:so|thus|therefore|hence),? )?(?:the )?(?:final |correct )?"
+    r"answer(?:\*\*)?(?: is(?: therefore)?:?|:)(?:\*\*)? ?",
+    re.I,
 )
 _BOX = re.compile(r"\\(?:boxed|fbox|beginboxed)\s*")
 _DOLLAR = re.compile(r"(?<!\\)\$")
@@ -72,12 +78,13 @@ _WRAPPED = [
         r"\$([^$]*)\$",
         r"\\\((.*)\\\)",
         r"\\\[(.*)\\\]",
-        r"\*\*(.*)\*\*",
+        r"\*\*((?:(?!\*\*).)*)\*\*",
         r"`([^`]*)`",
         r"(.*[^.])\.",
         r"\{([^{}]*)\}",
     )
 ]
+_THIN = (r"\,", r"\;", r"\:", r"\!")
 
 
 def plain(text: str) -> str:
@@ -113,23 +120,25 @@ def _answer_in(text: str, fold: Callable[[str], str]) -> str:
     """What stands in the box, or all of it, without what is wrapped around the whole."""
     if len(text) > MAX_CHARACTERS:
         raise Unreadable(f"more than {MAX_CHARACTERS} characters")
-    text = fold(text).strip()
+    text = _unwrap(" ".join(fold(text).split()))
     prose = _PROSE.match(text)
-    text = text[prose.end() :] if prose else text
+    text = _unwrap(text[prose.end() :]) if prose else text
     boxes = {_unwrap(box) for box in _boxes(text)}
     if len(boxes) > 1:
         raise SeveralAnswers("different answers in several boxes")
-    text = boxes.pop() if boxes else _unwrap(text)
+    text = boxes.pop() if boxes else text
     if not text:
         raise Unreadable("nothing written")
     return text
 
 
 def _fold(text: str) -> str:
+    text = _ROOT.sub(r"\\sqrt{\1}", text)
     if text.isascii():
         folded = text
     else:
-        folded = _RAISED_RUN.sub(lambda run: "^{" + run[0].translate(_RAISED) + "}", text)
+        folded = _MONEY.sub(r"\2\1", text)
+        folded = _RAISED_RUN.sub(lambda run: "^{" + run[0].translate(_RAISED) + "}", folded)
         folded = _LOWERED_RUN.sub(
             lambda run: "_{" + "".join(str(ord(c) - 0x2080) for c in run[0]) + "}", folded
         )
@@ -137,7 +146,7 @@ def _fold(text: str) -> str:
     folded = lines.normalise(" ".join(folded.split()))
     if lines.OUTSIDE in folded:
         raise Unreadable("a character without mathematical meaning")
-    return folded
+    return _TIMES_TEN.sub(r"\\times ", folded)
 
 
 def _boxes(text: str) -> list[str]:
@@ -168,11 +177,21 @@ def _unwrap(text: str) -> str:
     """Take off dollars, stars, closing full stops and braces around the whole."""
     for _ in range(MAX_WRAPPERS):
         before = text
-        text = re.sub(r"^(?:\\[,;:! ]|\s)+|(?:\\[,;:!]|\s)+$", "", text)
+        text = _strip(text)
         for pattern in _WRAPPED:
             found = pattern.fullmatch(text)
             if found:
                 text = found[1]
         if text == before:
             break
+    return text
+
+
+def _strip(text: str) -> str:
+    r"""Take off white space and `\,` and the like. (`re` would search from every inner space.)"""
+    text = text.strip()
+    while text.startswith((*_THIN, "\\ ")):
+        text = text[2:].lstrip()
+    while text.endswith(_THIN):
+        text = text[:-2].rstrip()
     return text

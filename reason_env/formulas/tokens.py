@@ -52,6 +52,8 @@ _SIGNS = {
         sign: sign
         for sign in (r"\{", r"\}", r"\$", "\\\\", r"\pm", r"\mp", r"\circ", r"\cup", r"\end")
     },
+    r"\langle": "(",
+    r"\rangle": ")",
     **{sign: sign for sign in (r"\lfloor", r"\rfloor", r"\lceil", r"\rceil")},
     "**": "^",
     r"\%": "%",
@@ -125,10 +127,13 @@ _NO_UNITS = {
     *("or", "and", "not", "to", "but", "than", "maybe", "is", "if", "for", "when", "where", "else"),
     *("plus", "minus", "times", "half", "third", "quarter", "dozen", "hundred", "thousand"),
     *("million", "billion", "trillion", "squared", "cubed", "instead", "more", "less"),
+    *("point", "halve", "tenth", "hundredth", "negative", "per cent", "percentage"),
 }
-"""What may not stand for a unit, since it changes the number."""
+"""What may not stand for a unit, since it changes the number; plurals are meant too."""
 
+_ARGUMENTS = set("xyzABCXYZ")
 _PERCENT = {"percent", "pct", "%", r"\%"}
+_NUMBER = re.compile(r"[0-9][0-9,]*(?:\.[0-9]+)?")
 _UNIT = re.compile(r"[A-Za-z][A-Za-z ./-]*(?:\^[23])?")
 _PATTERN = re.compile(
     r"""(?P<space>(?:\s|~|\\[,;:!>\ ])+)
@@ -143,7 +148,7 @@ _PATTERN = re.compile(
       | (?P<matrix>\\begin\s*\{[pb]matrix\})
       | (?P<endmatrix>\\end\s*\{[pb]matrix\})
       | (?P<reals>\\mathbb\s*\{?\s*R\s*\}?)
-      | (?P<quantity>\\(?:angle|triangle)\s*[A-Z]{1,4}(?![A-Za-z])
+      | (?P<quantity>m?\\(?:angle|triangle)\s*[A-Z]{1,4}(?![A-Za-z])
             |\\(?:overline|vec|hat|bar)\s*\{\s*[A-Za-z]{1,3}\s*\})
       | (?P<command>\\[A-Za-z]+)
       | (?P<word>[A-Za-z]+'*)
@@ -220,7 +225,7 @@ def _tokens(kind: str, part: str, spaced: bool, before: list[Token]) -> list[Tok
         case "reals":
             return [Token("name", r"\mathbb", spaced)]
         case "quantity":
-            name, letters = re.findall(r"[A-Za-z]{3,}|[A-Za-z]+", part.removeprefix("m"))[:2]
+            name, letters = re.findall(r"(?<=\\)[a-z]+|[A-Za-z]+", part.removeprefix("m"))
             return [Token("name", f"{name} {letters}", spaced)]
         case "word":
             return _word(part, before, spaced)
@@ -271,12 +276,18 @@ def _words(part: str, before: list[Token], spaced: bool) -> list[Token]:
             return _word(words, [], spaced)
         if words in _FUNCTIONS:
             return [Token("function", words, spaced)]
+    if _NUMBER.fullmatch(words):
+        return tokenise(words)[:-1]
     last = before[-1] if before else Token("start", "", False)
     if last.kind in ("number", "name", "unit") or last.text in (")", "}", "%", r"\circ"):
-        if not _UNIT.fullmatch(words) or _NO_UNITS & set(words.lower().split()):
+        if not (_UNIT.fullmatch(words) and all(map(_may_be_unit, words.split()))):
             raise Unreadable(f"the words {words!r}")
         return [Token("unit", words, spaced)]
     return [Token("label", "text " + words.casefold(), spaced)]
+
+
+def _may_be_unit(word: str) -> bool:
+    return not {word.lower(), word.lower().removesuffix("s")} & _NO_UNITS
 
 
 def _word(part: str, before: list[Token], spaced: bool) -> list[Token]:
@@ -291,6 +302,7 @@ def _word(part: str, before: list[Token], spaced: bool) -> list[Token]:
     if last.text == "/" and before[-2:-1] and before[-2].kind == "unit" and word in _UNITS:
         return [Token("unit", word, spaced)]
     counted = last.kind in ("number", "unit")
+    formula = last.text in (r"\pi", ")", "}") and spaced and word != "in"
     known = word in _UNITS and len(word) > 1  # a single letter is a variable
     if word in _PERCENT:
         return [Token("sign", "%", spaced)]
@@ -300,11 +312,11 @@ def _word(part: str, before: list[Token], spaced: bool) -> list[Token]:
         return [Token("name", _NAMES[word], spaced)]
     if word in _FUNCTIONS:
         return [Token("function", word, spaced)]
-    unknown = last.kind == "number" and spaced and len(word) > 2
-    if counted and (known or (unknown and word.lower() not in _NO_UNITS)):
+    unknown = counted and spaced and len(word) > (2 if last.kind == "number" else 1)
+    if ((counted or formula) and known) or (unknown and _may_be_unit(word)):
         return [Token("unit", word, spaced)]
-    for length in (6, 3, 2):  # sinx
-        if word[:length] in _FUNCTIONS and len(word) == length + 1:
+    for length in (6, 3, 2):  # sinx, but not cost
+        if word[:length] in _FUNCTIONS and word[length:] in _ARGUMENTS:
             return [Token("function", word[:length], spaced), Token("name", word[length:], True)]
     if len(word) > 3 or word.lower() in _PROSE:
         return [Token("label", "text " + word.casefold(), spaced)]

@@ -12,6 +12,7 @@ from reason_env.formulas.text import Unreadable
 MAX_MAGNITUDE = 20_000
 """Decimal digits of a number in a formula, once calculated."""
 MAX_ITEMS = 64
+_TOO_LARGE = Fraction(MAX_MAGNITUDE + 1)
 _LITERALS = ("num", "neg", "div", "mixed", "pct", "mul")
 
 
@@ -95,7 +96,8 @@ def _magnitude(node: Node) -> float:
             exponent = value_of(node.args[1], canonical=False)
             if exponent is None and parts[1] > 5:
                 raise Unreadable("too large a power")
-            size = parts[0] * max(1, 10 ** parts[1] if exponent is None else abs(exponent))
+            times = 10 ** parts[1] if exponent is None else float(min(abs(exponent), _TOO_LARGE))
+            size = parts[0] * max(1, times)
         case ("fact", _) | ("call", "binom"):
             if parts[0] > 4:
                 raise Unreadable("too large a factorial")
@@ -103,10 +105,6 @@ def _magnitude(node: Node) -> float:
             value = value_of(node.args[0])
             if value is not None:
                 size = float(value * max(1, len(str(value))))
-        case "call", "exp":
-            if parts[0] > 5:
-                raise Unreadable("too large a power")
-            size = 10 ** parts[0]
         case _:
             size = max(parts, default=1.0) + len(parts) / 10
     if size > MAX_MAGNITUDE:

@@ -12,7 +12,7 @@ is x, `2 3` is 5, and X is x). Its time limits are off, being signals; the worke
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import lru_cache, reduce
 from typing import Any
@@ -60,23 +60,63 @@ def same(gold: Node, answer: Node) -> str | None:
     if variables(answer) - variables(gold):
         return "a variable that is not asked for"
     reason = less_done(gold, answer)
-    if reason is None and has_variables(gold) and not _same_factors(gold, answer):
-        reason = "equal, but factored in another way"
+    if reason is None and not _same_terms(gold, answer):
+        reason = "equal, but expanded or factored in another way"
     if reason is None and not verify(to_sympy(gold), to_sympy(answer), timeout_seconds=None):
         raise Undecided("equal in many digits, but math-verify does not find it so")
     return reason
 
 
-def _same_factors(gold: Node, answer: Node) -> bool:
-    """Whether both have the same factors: `(x+1)^2` is not the expanded `x^2+2x+1`.
+def _same_terms(gold: Node, answer: Node) -> bool:
+    """Whether both have the same terms, and these the same factors, all up to constants.
 
-    Factors with variables are compared, up to constants; `2(x+1)` and `2x+2` are alike.
+    So neither `x^2+2x+1` nor `x(x+2)+1` is `(x+1)^2`; but `2(x+1)` and `2x+2` are alike.
     """
+    golds, answers = _terms(gold), _terms(answer)
+    return len(golds) == len(answers) and all(
+        any(_same(term, other) and _same_factors(term, other) for other in answers)
+        for term in golds
+    )
+
+
+def _same_factors(gold: Node, answer: Node) -> bool:
     golds, answers = _collected(gold), _collected(answer)
     return len(golds) == len(answers) and all(
-        any(power == other and proportional(factor, given) for given, other in answers)
+        any(
+            power == other and _same(factor, given) and _same_sums(factor, given)
+            for given, other in answers
+        )
         for factor, power in golds
     )
+
+
+def _same_sums(gold: Node, answer: Node) -> bool:
+    return "add" not in (gold.kind, answer.kind) or _same_terms(gold, answer)
+
+
+def _same(one: Node, other: Node) -> bool:
+    return one == other or proportional(one, other)
+
+
+def _terms(node: Node) -> list[Node]:
+    """The different terms up to constants, those of `(2x+1)/3` included."""
+    found: list[Node] = []
+    for term in _all_terms(node):
+        if not any(_same(term, other) for other in found):
+            found.append(term)
+    return found
+
+
+def _all_terms(node: Node) -> Iterator[Node]:
+    parts = [(part, power) for part, power in factors(node) if has_variables(part)]
+    match parts:
+        case []:
+            yield Node("num", "1")
+        case [(Node("add", _, terms), 1)]:
+            for term in terms:
+                yield from _all_terms(term)
+        case _:
+            yield node
 
 
 def _collected(node: Node) -> list[tuple[Node, Fraction]]:
@@ -86,12 +126,15 @@ def _collected(node: Node) -> list[tuple[Node, Fraction]]:
         power = Fraction(sign)
         if factor.kind == "pow" and (value := value_of(factor.args[1])) is not None:
             factor, power = factor.args[0], power * value
+        elif factor.kind == "pow" and factor.args[1].kind == "neg":  # e^{-x}
+            factor = Node("pow", "", (factor.args[0], *factor.args[1].args))
+            power = -power
         elif factor.text == "root" and (value := value_of(factor.args[1])):
             factor, power = factor.args[0], power / value
         if not has_variables(factor):
             continue
         for index, (other, before) in enumerate(found):
-            if proportional(factor, other):
+            if _same(factor, other):
                 found[index] = (other, before + power)
                 break
         else:
@@ -103,7 +146,7 @@ def _collected(node: Node) -> list[tuple[Node, Fraction]]:
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: getattr(sympy, name) for name in ("sin", "cos", "tan", "cot", "sec", "csc")},
-    **{name: getattr(sympy, name) for name in ("sinh", "cosh", "tanh", "exp", "floor")},
+    **{name: getattr(sympy, name) for name in ("sinh", "cosh", "tanh", "floor")},
     **{f"arc{name}": getattr(sympy, f"a{name}") for name in ("sin", "cos", "tan")},
     **{f"arc{name}": getattr(sympy, f"a{name}") for name in ("cot", "sec", "csc")},
     "ln": sympy.log,

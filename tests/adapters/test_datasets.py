@@ -142,6 +142,36 @@ def test_expressions_and_whole_numbers(write: Any) -> None:
     assert problem.solution == "25"
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "right"),
+    [
+        ("What percent of 8 is 2?", "25%", True),
+        ("What percentage is that?", r"$25\%$", True),
+        ("What percent of 8 is 2?", "25 percent", True),
+        ("What percent of 8 is 2?", "25", True),
+        ("What percent of 8 is 2?", "0.25", False),
+        ("What percent of 8 is 2?", "20% + 5%", False),
+        ("How many?", "25%", False),
+    ],
+)
+def test_per_cent_where_it_is_asked_for(
+    write: Any, question: str, answer: str, right: bool
+) -> None:
+    task = Jsonl(write([{"question": question, "answer": "25"}]), holdout="test")
+    [problem] = task.pool(1, "test")
+    assert outcome(ReasonEnv(task), problem, f"answer: {answer}")[0] == float(right)
+
+
+def test_gold_answers_that_are_no_mathematics_are_texts(write: Any) -> None:
+    rows = [{"question": "When?", "answer": r"6:30 \text{ p.m. (EST)}"}]
+    task = Jsonl(write(rows), holdout="test")
+    [problem] = task.pool(1, "test")
+    env = ReasonEnv(task)
+    assert outcome(env, problem, f"answer: {problem.solution}")[0] == 1.0
+    assert outcome(env, problem, "answer: 6:30 p.m. (EST)")[0] == 1.0
+    assert outcome(env, problem, "answer: 6:30")[0] == 0.0
+
+
 def test_a_gold_answer_that_cannot_be_used_is_not_told(write: Any) -> None:
     rows = [{"question": "How many?", "answer": "about 12"}]
     task = Jsonl(write(rows), form="value", holdout="test")
