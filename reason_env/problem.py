@@ -28,12 +28,20 @@ class Problem:
         level: difficulty, one of `Task.levels`.
         data: the statement, in the family's own form.
         solution: the gold answer where the statement does not decide it (data sets); never shown.
+
+    Raises:
+        ValueError: data or solution is not JSON without objects. (Lists become tuples.)
     """
 
     task: str
     level: int
     data: Json
     solution: Json = None
+
+    def __post_init__(self) -> None:
+        # Lists come from files and from hands; tuples can be hashed and cannot change.
+        object.__setattr__(self, "data", freeze(self.data))
+        object.__setattr__(self, "solution", freeze(self.solution))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -48,8 +56,8 @@ class Problem:
         return cls(
             str(value["task"]),
             int(value["level"]),
-            freeze(value["data"]),
-            freeze(value["solution"]),
+            value["data"],
+            value["solution"],
         )
 
 

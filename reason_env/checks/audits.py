@@ -80,7 +80,7 @@ def audit_expert(task: Task, level: int, problems: int = 200, seed: int = 0) -> 
     env = EpisodeEnv(task, level=level)
     lengths = []
     for _ in range(problems):
-        problem = draw(task, rng, level, "test")
+        problem = draw(task, rng, level, "train")
         lines = expert_lines(task, problem, rng)
         env.reset(options={"problem": problem})
         *_, info = env.step("".join(line + "\n" for line in lines))
