@@ -16,11 +16,12 @@ where it is defined), so that every expression of the class without a quotient h
 Forms are canonical: different forms are different functions. With cos and sin written by exp(i*v)
 and exp(-i*v), a form is a sum of a*exp(c)*exp(q), where the q are polynomials over Q(i) without a
 constant term, the c are numbers in Q(i), and the a are polynomials in x and the logarithms.
-(1) For different q the exp(q) are linearly independent over the field that x and the logarithms
-generate, with all complex coefficients, and logarithms of different irreducible polynomials are
-algebraically independent over C(x): the theorem of Ostrowski and Kolchin, as different irreducible
-polynomials are multiplicatively independent. So a sum that is zero has, for every q, every power of
-x and of the logarithms, a sum of a*exp(c) over different c that is zero.
+(1) Logarithms of different irreducible p, and the exponentials of a basis of what the q span over
+the integers, are algebraically independent over C(x). For by the theorem of Ostrowski and Kolchin
+they could depend on each other only if some sum of complex multiples of the p'/p were the
+derivative of a rational function, which has no simple poles, while the p have no root in common; or
+if some exp(q) were a rational function. So a sum that is zero has, for every q and every monomial
+in x and the logarithms, a sum of a*exp(c) over different c, with numbers a, that is zero.
 (2) There the a are zero, by the theorem of Lindemann and Weierstrass.
 The product of two forms other than 0 is not 0 (forms are functions analytic on some interval), so
 that a/b = c/d exactly if a*d = b*c.
@@ -171,6 +172,7 @@ def _slope(polynomial: Polynomial) -> Polynomial:
     return tuple((e - 1, e * c) for e, c in polynomial if e)
 
 
+@lru_cache(maxsize=4096)
 def _factors(polynomial: Polynomial) -> tuple[tuple[Polynomial, int], ...]:
     """Irreducible factors of what stands in ln.
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import TypeAlias, Union
 
 MAX_CHARS = 1000
@@ -53,34 +54,57 @@ class Name:
     name: str
 
 
+class _Compound:
+    """Keeps what would otherwise take a walk through the tree each time."""
+
+    __slots__ = ("_has_operator", "_hash")
+    _hash: int
+    _has_operator: bool
+
+    def __post_init__(self) -> None:
+        own = hash((type(self), *(getattr(self, field) for field in self.__slots__)))
+        object.__setattr__(self, "_hash", own)
+        assert isinstance(self, Sum | Product | Power | Call)
+        is_operator = isinstance(self, Call) and self.name in OPERATORS
+        found = is_operator or any(map(has_operator, parts_of(self)))
+        object.__setattr__(self, "_has_operator", found)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
 @dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(_Compound):
     """Two terms or more, none of them a sum or 0."""
 
     terms: tuple[Tree, ...]
+    __hash__ = _Compound.__hash__
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class Product(_Compound):
     """Two factors or more, none of them a product; only the first may be a number, and not 1."""
 
     factors: tuple[Tree, ...]
+    __hash__ = _Compound.__hash__
 
 
 @dataclass(frozen=True, slots=True)
-class Power:
+class Power(_Compound):
     """A base that is neither number, product nor power, and an exponent other than 0 and 1."""
 
     base: Tree
     exponent: int
+    __hash__ = _Compound.__hash__
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Call(_Compound):
     """A function or operator applied."""
 
     name: str
     argument: Tree
+    __hash__ = _Compound.__hash__
 
 
 Tree: TypeAlias = Union[Number, Name, Sum, Product, Power, Call]
@@ -221,12 +245,13 @@ def walk(tree: Tree) -> Iterator[Tree]:
 
 def has_operator(tree: Tree) -> bool:
     """Whether there is an unevaluated derivative or integral in it."""
-    return any(isinstance(part, Call) and part.name in OPERATORS for part in walk(tree))
+    return isinstance(tree, _Compound) and tree._has_operator
 
 
 # -- Text ----------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=16384)
 def render(tree: Tree) -> str:
     """Canonical text."""
     if isinstance(tree, Sum):
@@ -319,6 +344,20 @@ def parse(text: str, names: Collection[str], calls: Collection[str] = ()) -> Tre
     if reader.pieces:
         raise NotAlgebra(f"{reader.pieces[-1][:20]!r} is out of place in it")
     return tree
+
+
+def read_problem(data: object) -> Tree:
+    """What a problem of calculus asks to work on.
+
+    Raises:
+        ValueError: it is not an expression in x.
+    """
+    if not isinstance(data, str):
+        raise ValueError(f"Expected an expression as a text, received {data!r:.80}")
+    try:
+        return parse(check_length(data), "x", FUNCTIONS)
+    except NotAlgebra as error:
+        raise ValueError(f"Expression {data!r:.80} is not usable: {error}") from error
 
 
 class _Reader:

@@ -55,6 +55,7 @@ from reason_env.tasks.algebra_text import (
     parse,
     parts_of,
     power,
+    read_problem,
     render,
     unordered_text,
     walk,
@@ -141,7 +142,7 @@ class Derivative(Task):
 
     def canonical(self, problem: Problem) -> str:
         """Ignores the order of terms and factors."""
-        return unordered_text(_statement(problem.data))
+        return unordered_text(_d(read_problem(problem.data)))
 
     def budget(self, level: int) -> Budget:
         return _BUDGETS[level]
@@ -163,10 +164,8 @@ def _statement(data: Json) -> Tree:
     Raises:
         ValueError: there is none in the class.
     """
-    if not isinstance(data, str):
-        raise ValueError(f"Expected an expression as a text, received {data!r:.80}")
+    asked = _d(read_problem(data))
     try:
-        asked = Call("D", parse(check_length(data), "x", FUNCTIONS))
         _check_size(asked)
         Exact().value(asked)
     except NotAlgebra as error:
@@ -194,6 +193,7 @@ def _tree(text: str) -> Tree:
     return tree
 
 
+@lru_cache(maxsize=16384)
 def _claimed(data: Json, text: str) -> Tree:
     """The expression of a claim.
 

@@ -57,6 +57,7 @@ from reason_env.tasks.algebra_text import (
     number,
     parse,
     power,
+    read_problem,
     render,
     terms_of,
     unordered_text,
@@ -84,10 +85,7 @@ class Integral(Task):
     room: ClassVar[Room] = Room(compact=128, verbose=768, feedback=256)
 
     def generate(self, rng: np.random.Generator, level: int) -> Problem:
-        while True:
-            tree = INTEGRALS[level](rng)
-            if _steps_for(tree) is not None:
-                return Problem(self.name, level, render(tree))
+        return Problem(self.name, level, render(INTEGRALS[level](rng)))
 
     def initial(self, problem: Problem) -> State:
         """The integral, not yet worked out.
@@ -155,7 +153,7 @@ class Integral(Task):
 
     def canonical(self, problem: Problem) -> str:
         """Ignores the order of terms and factors."""
-        return unordered_text(_statement(problem.data))
+        return unordered_text(read_problem(problem.data))
 
     def budget(self, level: int) -> Budget:
         return _BUDGETS[level]
@@ -180,10 +178,8 @@ def _statement(data: Json) -> Tree:
     Raises:
         ValueError: the rules do not integrate it.
     """
-    if not isinstance(data, str):
-        raise ValueError(f"Expected an expression as a text, received {data!r:.80}")
+    tree = read_problem(data)
     try:
-        tree = parse(check_length(data), "x", FUNCTIONS)
         Exact().value(tree)
     except NotAlgebra as error:
         raise ValueError(f"Expression {data!r:.80} is not usable: {error}") from error
@@ -221,6 +217,7 @@ def _parts(text: str) -> tuple[Tree, Tree]:
     return add(*done), add(*left)
 
 
+@lru_cache(maxsize=16384)
 def _claimed(data: Json, text: str) -> tuple[Tree, Tree]:
     """The two parts of a claim.
 

@@ -68,11 +68,8 @@ class Polynomial(Task):
     room: ClassVar[Room] = Room(compact=160, verbose=512, feedback=256)
 
     def generate(self, rng: np.random.Generator, level: int) -> Problem:
-        while True:
-            goal, tree = LEVELS[level](rng)
-            data = (goal, render(tree))
-            if distance(*data, data[1]) > 1:
-                return Problem(self.name, level, data)
+        goal, tree = LEVELS[level](rng)
+        return Problem(self.name, level, (goal, render(tree)))
 
     def initial(self, problem: Problem) -> State:
         """The expression in canonical text.
@@ -147,7 +144,7 @@ class Polynomial(Task):
 
     def canonical(self, problem: Problem) -> str:
         """Ignores the order of terms and factors, and the names of variables."""
-        goal, text = _statement(problem.data)
+        goal, text = _read(problem.data)
         names = names_of(text)
         tree = tree_from(text, names)
         new = "xyz"[: len(names)]
@@ -168,22 +165,30 @@ _BUDGETS = {
 }
 
 
+@lru_cache(maxsize=16384)
 def _statement(data: Json) -> tuple[str, str]:
     """Goal and expression of a problem.
 
     Raises:
-        ValueError: it is not a problem.
+        ValueError: it is not a problem within the limits.
     """
+    goal, text = _read(data)
+    try:
+        distance(goal, check_length(text), text)
+    except NotAlgebra as error:
+        raise ValueError(f"Polynomial {text!r:.80} is not usable: {error}") from error
+    return goal, text
+
+
+def _read(data: Json) -> tuple[str, str]:
+    """The same, with no look at what the expression is."""
     match data:
         case (("expand" | "factor") as goal, str(text)):
-            try:
-                distance(goal, check_length(text), text)
-            except NotAlgebra as error:
-                raise ValueError(f"Polynomial {text!r:.80} is not usable: {error}") from error
             return goal, text
     raise ValueError(f"Expected ('expand' or 'factor', expression), received {data!r:.80}")
 
 
+@lru_cache(maxsize=16384)
 def _claimed(goal: str, statement: str, text: str) -> Tree:
     """The expression of a claim.
 

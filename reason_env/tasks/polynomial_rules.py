@@ -131,6 +131,7 @@ def _replaced(terms: Sequence[Tree], index: int, new: Tree) -> Tree:
     return add(*terms[:index], new, *terms[index + 1 :])
 
 
+@lru_cache(maxsize=16384)
 def distance(goal: str, statement: str, text: str) -> int:
     """Legal steps from an expression to the end, the answer included."""
     tree = tree_from(text, names_of(statement))
