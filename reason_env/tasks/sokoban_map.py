@@ -148,38 +148,32 @@ def search(board: Board, most: int) -> dict[tuple[int, int], int] | None:
 
     A position is the boxes and the first cell that the player can walk to.
     """
-    stride = board.stride
+    floor, stride = board.floor, board.stride
+    # Of each way, by how much to shift left and right, since none may be negative.
     ways = [rows * stride + columns for rows, columns in WAYS]
-    regions: dict[int, list[int]] = {}
-
-    def new_region(boxes: int, player: int) -> int:
-        """All that the player can walk to; nothing if that was found before."""
-        known = regions.setdefault(boxes, [])
-        if any(region & player for region in known):
-            return 0
-        known.append(flood(board.floor & ~boxes, player, stride))
-        return known[-1]
-
-    layer = [
-        (board.goals, region)
-        for player in bits(board.floor & ~board.goals)
-        if (region := new_region(board.goals, player))
-    ]
+    shifts = [(max(by, 0), max(-by, 0)) for by in ways]
+    visited: dict[int, int] = {}  # where the player has been, by where the boxes are
     distances: dict[tuple[int, int], int] = {}
     distance = 0
-    while layer:
-        distances.update(((boxes, region & -region), distance) for boxes, region in layer)
+    found = [(board.goals, player) for player in bits(floor & ~board.goals)]
+    while found:
+        before = []
+        for boxes, player in found:
+            been = visited.get(boxes, 0)
+            if been & player:
+                continue
+            free = floor & ~boxes
+            region = flood(free, player, stride)
+            visited[boxes] = been | region
+            distances[boxes, region & -region] = distance
+            for left, right in shifts:
+                # The player stands where a box was pushed from, with room to step back.
+                stands = region & (boxes >> left << right) & (free << left >> right)
+                for stand in bits(stands):
+                    pulled = boxes ^ (stand << left >> right) ^ stand
+                    before.append((pulled, stand >> left << right))
         if len(distances) > most:
             return None
+        found = before
         distance += 1
-        before = []
-        for boxes, region in layer:
-            free = board.floor & ~boxes
-            for by in ways:
-                # The player stands where the box was pushed from, with room to step back.
-                for box in bits(boxes & shifted(region, by) & shifted(free, 2 * by)):
-                    pulled = boxes ^ box ^ shifted(box, -by)
-                    if came_from := new_region(pulled, shifted(box, -2 * by)):
-                        before.append((pulled, came_from))
-        layer = before
     return distances

@@ -10,6 +10,7 @@ import pytest
 from reason_env.checks import check_task
 from reason_env.problem import Json, Kind, Problem, State
 from reason_env.task import potential_at
+from reason_env.tasks import sokoban
 from reason_env.tasks.sokoban import Sokoban
 
 TASK = Sokoban()
@@ -20,15 +21,18 @@ SHUT = "#$-/@--/--."
 
 
 def test_the_episode_of_the_docstring() -> None:
-    assert TASK.prompt(PROBLEM, "compact") == "#@#--/---$-/-.---/--#--/----#"
-    state = TASK.initial(PROBLEM)
-    for left, line in enumerate(("2,4 -> 3,4", "3,4 -> 3,3", "3,3 -> 3,2")):
-        assert TASK.potential(PROBLEM, state) == potential_at(3 - left)
-        verdict = TASK.step(PROBLEM, state, line)
+    assert sokoban.__doc__ is not None
+    prompt, *written = [s.strip() for s in sokoban.__doc__.splitlines() if s.startswith("    ")]
+    problem = Problem("Sokoban", 1, prompt)
+    assert TASK.prompt(problem, "compact") == prompt
+    state = TASK.initial(problem)
+    for left, line in zip(range(len(written), 0, -1), written):
+        assert TASK.potential(problem, state) == potential_at(left)
+        verdict = TASK.step(problem, state, line)
         assert (verdict.kind, verdict.valid) == (Kind.CLAIM, True)
         state = verdict.state
-    assert TASK.is_solved(PROBLEM, state)
-    assert TASK.show(PROBLEM, state) == "#@#--/-----/-*---/--#--/----#"
+    assert TASK.is_solved(problem, state)
+    assert TASK.show(problem, state) == "@----#/-#-#--/---#--/#-*-#-/------/--#-#-"
 
 
 def test_verbose_prompt_has_the_map() -> None:
@@ -172,8 +176,9 @@ def turned(problem: Problem) -> Iterator[Problem]:
         shut = [*(row + "##" for row in rows), "#" * (width + 1) + "-"]
         yield Problem(problem.task, problem.level, "/".join(shut))
     text = str(problem.data)
-    for i in range(len(text)):
-        if text[i] == "-" and (i + 1 == text.index("@") or i - 1 == text.index("@")):
+    stand = text.find("@")
+    for i in (stand - 1, stand + 1):
+        if stand >= 0 and text[i : i + 1] == "-":
             moved = text.replace("@", "-")
             yield Problem(problem.task, problem.level, moved[:i] + "@" + moved[i + 1 :])
 
