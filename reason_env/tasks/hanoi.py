@@ -1,4 +1,4 @@
-"""Towers of Hanoi, from any arrangement of the disks to any other, on three or four pegs.
+"""Hanoi: from any arrangement of the disks to any other, on three or four pegs.
 
 An episode (level 1):
 
@@ -10,8 +10,9 @@ An episode (level 1):
 
 The letters are the pegs of disks 1, 2, 3, ..., smallest first. A goal task with a public verifier.
 A claim moves a disk that no smaller disk lies on to a peg that no smaller disk is on. Nothing is
-ever out of reach, since every move can be taken back. The potential is from a search of all
-arrangements, breadth first from the goal.
+ever out of reach, since every move can be taken back. On three pegs the distance is known in
+closed form, as the largest disk moves once or twice (Hinz and others, "The Tower of Hanoi", 2013);
+on four the potential is from a search of all arrangements, breadth first from the goal.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from reason_env.task import Budget, Task, potential_at
 _PEGS = "ABCD"
 _DIGITS = str.maketrans(_PEGS, "0123")
 _MOST_DISKS = {3: 8, 4: 6}
-"""For each number of pegs: a few thousand arrangements, which a search passes in milliseconds."""
+"""For each number of pegs: a few thousand arrangements, which on four pegs a search passes."""
 
 # (pegs, disks, (fewest, most) moves) of each level
 _LEVELS = {
@@ -57,7 +58,7 @@ class Hanoi(Task):
         pegs, disks, (fewest, most) = _LEVELS[level]
         while True:
             goal = _draw(rng, pegs, disks)
-            # Some goals are too near to everything or too far, and each costs a search.
+            # Some goals are too near to everything or too far, and on four pegs each costs a search.
             for start in (_draw(rng, pegs, disks) for _ in range(8)):
                 # Else the largest disk would be there for nothing: it is in no other's way.
                 if start[-1] != goal[-1] and fewest <= _distance(pegs, goal, start) <= most:
@@ -202,7 +203,41 @@ def _refusal(pegs: int, arrangement: str, disk: str, source: str, target: str) -
 
 def _distance(pegs: int, goal: str, arrangement: str) -> int:
     """Moves on a shortest way to the goal."""
+    if pegs == 3:
+        return _distance_on_three(goal, arrangement)
     return _distances(pegs, goal)[_index(pegs, arrangement)]
+
+
+def _distance_on_three(goal: str, arrangement: str) -> int:
+    """The largest disk that is not in its place goes there at once, or by way of the third peg;
+    before each move all smaller disks are on one peg, out of its way."""
+    disk = len(goal) - 1
+    while disk >= 0 and goal[disk] == arrangement[disk]:
+        disk -= 1
+    if disk < 0:
+        return 0
+    smaller, then = arrangement[:disk], goal[:disk]
+    source, target = arrangement[disk], goal[disk]
+    third = _third(source, target)
+    once = _to_one_peg(smaller, third) + 1 + _to_one_peg(then, third)
+    # In between, all smaller disks go from the target to the source.
+    twice = _to_one_peg(smaller, target) + 2**disk + 1 + _to_one_peg(then, source)
+    return min(once, twice)
+
+
+def _to_one_peg(arrangement: str, peg: str) -> int:
+    """Moves that pile up all disks on a peg of three, or make the arrangement of such a pile."""
+    moves = 0
+    for disk in reversed(range(len(arrangement))):
+        if arrangement[disk] != peg:
+            # The smaller disks go to the third peg, and 2**disk - 1 moves follow the disk's own.
+            moves += 2**disk
+            peg = _third(arrangement[disk], peg)
+    return moves
+
+
+def _third(peg: str, other: str) -> str:
+    return next(third for third in _PEGS if third not in (peg, other))
 
 
 def _index(pegs: int, arrangement: str) -> int:
