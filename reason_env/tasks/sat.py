@@ -29,6 +29,7 @@ import json
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from string import ascii_lowercase
 from typing import ClassVar
 
 import numpy as np
@@ -51,6 +52,9 @@ _LEVELS: dict[int, tuple[int, dict[int, int]]] = {
     4: (15, {3: 70}),
     5: (20, {3: 91}),
 }
+_NUMBER = {v: i for i, v in enumerate(ascii_lowercase, 1)}
+_NUMBER |= {v.upper(): -i for v, i in _NUMBER.items()}
+"""Literals as solvers write them: 1 for a, -1 for A."""
 _CLAIM = re.compile(r"([A-Za-z])(?:\s+by\s+([A-Za-z]+))?")
 _CLAUSE = re.compile(rf"[A-Za-z]{{1,{MAX_LITERALS}}}")
 
@@ -267,14 +271,14 @@ def _is_open(clauses: Clauses, assigned: str) -> bool:
     # Importing a solver takes longer than importing the rest of the package.
     from pysat.solvers import Minisat22  # type: ignore[import-untyped]
 
-    with Minisat22(bootstrap_with=[[_number(x) for x in clause] for clause in clauses]) as solver:
-        return bool(solver.solve(assumptions=[_number(x) for x in assigned]))
+    with Minisat22(bootstrap_with=_numbers(clauses)) as solver:
+        return bool(solver.solve(assumptions=[_NUMBER[x] for x in assigned]))
 
 
-def _number(literal: str) -> int:
-    """The literal as solvers write it: 1 for a, -1 for A."""
-    number = ord(literal.lower()) - ord("a") + 1
-    return number if literal.islower() else -number
+@lru_cache(maxsize=256)
+def _numbers(clauses: Clauses) -> list[list[int]]:
+    """The clauses as solvers read them."""
+    return [[_NUMBER[x] for x in clause] for clause in clauses]
 
 
 def _propagated(clauses: Clauses) -> str:
@@ -291,8 +295,8 @@ def _draw(rng: np.random.Generator, count: int, sizes: dict[int, int]) -> Clause
     for size, wanted in sizes.items():
         have = len(clauses)
         while len(clauses) < have + wanted:
-            chosen = np.sort(rng.permutation(count)[:size])
-            signs = rng.integers(2, size=size)
-            clauses.add("".join(chr(ord("Aa"[s]) + v) for v, s in zip(chosen.tolist(), signs)))
+            chosen = sorted(rng.permutation(count)[:size].tolist())
+            signs = rng.integers(2, size=size).tolist()
+            clauses.add("".join(chr(ord("Aa"[s]) + v) for v, s in zip(chosen, signs)))
     ordered = sorted(clauses)
     return tuple(ordered[i] for i in rng.permutation(len(ordered)))
