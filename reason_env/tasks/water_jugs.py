@@ -1,4 +1,4 @@
-"""Water jugs: fill, empty and pour until the jugs hold what is asked for.
+"""WaterJugs: fill, empty and pour until the jugs hold what is asked for.
 
 An episode (level 1):
 
@@ -114,7 +114,7 @@ class WaterJugs(Task):
         if parsed is None:
             return Verdict(Kind.THOUGHT, True, state)
         words, claimed = parsed
-        puzzle, contents = _puzzle(problem.data), _contents(state.data)
+        puzzle, contents = _puzzle(problem.data), _amounts(state.data)
         after = _after(puzzle, contents, words)
         if isinstance(after, str):
             return Verdict(Kind.CLAIM, False, state, after)
@@ -124,17 +124,17 @@ class WaterJugs(Task):
         return Verdict(Kind.CLAIM, True, State(after))
 
     def is_solved(self, problem: Problem, state: State) -> bool:
-        return _puzzle(problem.data).is_goal(_contents(state.data))
+        return _puzzle(problem.data).is_goal(_amounts(state.data))
 
     def potential(self, problem: Problem, state: State) -> float:
-        return potential_at(_distance(_puzzle(problem.data), _contents(state.data)))
+        return potential_at(_distance(_puzzle(problem.data), _amounts(state.data)))
 
     def legal_steps(self, problem: Problem, state: State) -> Sequence[str]:
-        moves = _moves(_puzzle(problem.data), _contents(state.data))
+        moves = _moves(_puzzle(problem.data), _amounts(state.data))
         return [f"{move} = {_text(after)}" for move, after in moves]
 
     def expert_step(self, problem: Problem, state: State, rng: np.random.Generator) -> str | None:
-        puzzle, contents = _puzzle(problem.data), _contents(state.data)
+        puzzle, contents = _puzzle(problem.data), _amounts(state.data)
         distance = _distance(puzzle, contents)
         if not distance:
             return None
@@ -177,7 +177,7 @@ class WaterJugs(Task):
         )
 
     def show(self, problem: Problem, state: State) -> str:
-        puzzle, contents = _puzzle(problem.data), _contents(state.data)
+        puzzle, contents = _puzzle(problem.data), _amounts(state.data)
         jugs = " ".join(f"{a}/{c}" for a, c in zip(contents, puzzle.capacities))
         goal = _text((puzzle.goal,) if isinstance(puzzle.goal, int) else puzzle.goal)
         return f"{'tap' if puzzle.tap else 'no tap'}: {jugs} -> {goal}"
@@ -196,10 +196,11 @@ class WaterJugs(Task):
         return Budget(steps, 16 * steps)
 
     def chance(self, level: int) -> float:
-        """What the best fixed text that a search finds solves of level 1. With the contents left
-        out of claims it would be 0.3: most puzzles of two jugs are solved by going in a circle.
-        This is why the environment never completes them (`Task.complete`)."""
-        return 0.01
+        """What the best fixed text that a search finds solves of level 1: it fills one jug again
+        and again and pours it into the other. With the contents left out of claims it would be
+        0.3: most puzzles of two jugs are solved by going in a circle. This is why the environment
+        never completes them (`Task.complete`)."""
+        return 0.015
 
 
 def _text(contents: Contents) -> str:
@@ -208,11 +209,6 @@ def _text(contents: Contents) -> str:
 
 def _draw(rng: np.random.Generator, low: int, highs: Sequence[int]) -> Contents:
     return tuple(int(rng.integers(low, high + 1)) for high in highs)
-
-
-def _contents(data: Json) -> Contents:
-    assert isinstance(data, tuple)
-    return tuple(int(str(amount)) for amount in data)
 
 
 def _read(data: Json) -> _Puzzle:
@@ -248,9 +244,11 @@ def _puzzle(data: Json) -> _Puzzle:
 
 
 def _amounts(row: Json) -> Contents:
-    if not isinstance(row, tuple) or not all(type(amount) is int for amount in row):
-        raise ValueError(f"Expected whole numbers of litres, received {row!r}")
-    return tuple(int(str(amount)) for amount in row)
+    if isinstance(row, tuple):
+        amounts = tuple(amount for amount in row if type(amount) is int)
+        if len(amounts) == len(row):
+            return amounts
+    raise ValueError(f"Expected whole numbers of litres, received {row!r}")
 
 
 def _parse(line: str) -> tuple[list[str], list[str]] | None:
@@ -281,18 +279,21 @@ def _after(puzzle: _Puzzle, contents: Contents, words: list[str]) -> Contents | 
 
 def _moves(puzzle: _Puzzle, contents: Contents) -> Iterator[tuple[str, Contents]]:
     """The legal moves and the contents after each."""
-    for i, name in enumerate(ascii_uppercase[: len(contents)]):
-        if puzzle.tap and contents[i] < puzzle.capacities[i]:
-            yield f"fill {name}", (*contents[:i], puzzle.capacities[i], *contents[i + 1 :])
-        if puzzle.tap and contents[i]:
-            yield f"empty {name}", (*contents[:i], 0, *contents[i + 1 :])
-        for j, other in enumerate(ascii_uppercase[: len(contents)]):
-            poured = min(contents[i], puzzle.capacities[j] - contents[j])
-            if i != j and poured:
+    names, capacities = ascii_uppercase, puzzle.capacities
+    for i, held in enumerate(contents):
+        if puzzle.tap and held < capacities[i]:
+            yield f"fill {names[i]}", (*contents[:i], capacities[i], *contents[i + 1 :])
+        if not held:
+            continue
+        if puzzle.tap:
+            yield f"empty {names[i]}", (*contents[:i], 0, *contents[i + 1 :])
+        for j, there in enumerate(contents):
+            poured = min(held, capacities[j] - there)
+            if poured and i != j:
                 after = list(contents)
                 after[i] -= poured
                 after[j] += poured
-                yield f"pour {name} {other}", tuple(after)
+                yield f"pour {names[i]} {names[j]}", tuple(after)
 
 
 def _distance(puzzle: _Puzzle, contents: Contents) -> int | None:
@@ -328,7 +329,6 @@ def _goals(level: _Level, puzzle: _Puzzle) -> list[int] | list[Contents]:
     """All goals of a level's kind that are as many moves away as it wants."""
     fewest, most = level.moves
     moves = {puzzle.start: 0}
-    amounts = dict.fromkeys(puzzle.start, 0)
     reached = [puzzle.start]
     for contents in reached:
         if moves[contents] == most:
@@ -337,8 +337,10 @@ def _goals(level: _Level, puzzle: _Puzzle) -> list[int] | list[Contents]:
             if after not in moves:
                 moves[after] = moves[contents] + 1
                 reached.append(after)
-                for amount in after:
-                    amounts.setdefault(amount, moves[after])
     if level.whole_goal:
         return [contents for contents in reached if moves[contents] >= fewest]
-    return [amount for amount, away in amounts.items() if away >= fewest and amount > 0]
+    first: dict[int, int] = {}  # moves until some jug holds the amount
+    for contents in reached:
+        for amount in contents:
+            first.setdefault(amount, moves[contents])
+    return [amount for amount, away in first.items() if away >= fewest and amount > 0]
