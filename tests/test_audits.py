@@ -38,7 +38,7 @@ def test_potential_agrees_with_exhaustive_search(name: str) -> None:
     task = make_task(name)
     rng = np.random.default_rng(0)
     compared = [
-        audit_potential(task, draw(task, rng, level, "train"), most_states=2000)
+        audit_potential(task, draw(task, rng, level, "train"), most_states=5000)
         for level in task.levels[:3]
         for _ in range(4)
     ]
