@@ -58,7 +58,7 @@ class Hanoi(Task):
         pegs, disks, (fewest, most) = _LEVELS[level]
         while True:
             goal = _draw(rng, pegs, disks)
-            # Some goals are too near to everything or too far, and on four pegs each costs a search.
+            # Some goals are too near to everything or too far, and each may cost a search.
             for start in (_draw(rng, pegs, disks) for _ in range(8)):
                 # Else the largest disk would be there for nothing: it is in no other's way.
                 if start[-1] != goal[-1] and fewest <= _distance(pegs, goal, start) <= most:
