@@ -151,7 +151,7 @@ def evaluate(node: Node, values: dict[str, Number]) -> Number:
             return +mpmath.e
         case "const", "i":
             return mpmath.mpc(0, 1)
-    args = [evaluate(arg, values) for arg in node.args]
+    args = [_real(evaluate(arg, values)) for arg in node.args]
     match node.kind, node.text:
         case (("add" | "mixed"), _):
             return mpmath.fsum(args)
@@ -191,6 +191,11 @@ def _power(base: Number, exponent: Number, exact: Fraction | None) -> Number:
         size = mpmath.power(-base, exponent)
         return -size if exact.numerator % 2 else size
     return mpmath.power(base, exponent)
+
+
+def _real(value: Number) -> Number:
+    """`3+0i` as 3, which has an order."""
+    return value if _is_complex(value) else mpmath.re(value)
 
 
 def _is_complex(value: Number) -> bool:
