@@ -31,9 +31,11 @@ OPERATORS = frozenset({"D", "I"})
 _BOUND: int = 10**MAX_DIGITS
 _EXPRESSION = re.compile(r"[0-9A-Za-z+\-*/^() ]+")
 _OPERAND = re.compile("[0-9A-Za-z]")
-_CALLED = re.compile(r"(?:exp|sin|cos|ln|D|I)(?= ?\()")
+_CALLED = re.compile(r"(?:exp|sin|cos|ln)(?=(?:\^[0-9]+)? ?\()|[DI](?= ?\()")
 _WORD = re.compile(r"[A-Za-z]+")
-_PIECE = re.compile(r"(?:exp|sin|cos|ln|D|I)(?= ?\()|[0-9]+|[A-Za-z]|\*\*|[-+*/^()]")
+_PIECE = re.compile(_CALLED.pattern + r"|[0-9]+|[A-Za-z]|\*\*|[-+*/^()]")
+_BARS = re.compile(r"ln ?\|([^|]*)\|")
+_BARE = re.compile(r"(exp|sin|cos|ln)(\^[0-9]+)? ?([0-9]*x)(?![0-9A-Za-z]| ?(?:\^|\*\*))")
 
 
 class NotAlgebra(ValueError):
@@ -308,9 +310,15 @@ def unordered_text(tree: Tree, names: Mapping[str, str] | None = None) -> str:
     return f"{parts[0]}^{tree.exponent}" if isinstance(tree, Power) else f"{tree.name}({parts[0]})"
 
 
+def _bracketed(text: str) -> str:
+    """The text with `ln|x|`, `sin x` and `sin 2x` as `ln(x)`, `sin(x)` and `sin(2x)`."""
+    return _BARE.sub(r"\1\2(\3)", _BARS.sub(r"ln(\1)", text))
+
+
 def looks_like_expression(text: str, names: Collection[str]) -> bool:
     """Whether a line is meant as an expression: digits, single letters or runs of variables, the
     known functions, and signs."""
+    text = _bracketed(text)
     if _EXPRESSION.fullmatch(text) is None or _OPERAND.search(text) is None:
         return False
     words: list[str] = _WORD.findall(_CALLED.sub("1", text))
@@ -331,6 +339,9 @@ def check_length(text: str) -> str:
 def parse(text: str, names: Collection[str], calls: Collection[str] = ()) -> Tree:
     """Read `3*x^2 - 5`; a `*` may be left out in `3x` and `2(x + 1)`, and `**` is `^`.
 
+    Where functions may be in it, so may `sin x`, `sin^2(x)`, `ln|x|` and `e^x`; these are
+    `sin(x)`, `sin(x)^2`, `ln(x)` and `exp(x)`.
+
     Args:
         text: what to read.
         names: variables that may be in it.
@@ -339,7 +350,7 @@ def parse(text: str, names: Collection[str], calls: Collection[str] = ()) -> Tre
     Raises:
         NotAlgebra: says what is wrong.
     """
-    reader = _Reader(text, names, calls)
+    reader = _Reader(_bracketed(text) if calls else text, names, calls)
     tree = reader.sum()
     if reader.pieces:
         raise NotAlgebra(f"{reader.pieces[-1][:20]!r} is out of place in it")
@@ -408,8 +419,9 @@ class _Reader:
 
     def power(self) -> Tree:
         base = self.atom()
-        if not self.take("^", "**"):
-            return base
+        return power(base, self.exponent()) if self.take("^", "**") else base
+
+    def exponent(self) -> int:
         bracket = self.take("(")
         sign = self.take("-")
         exponent = self.pieces.pop() if self.next().isdigit() else ""
@@ -417,7 +429,7 @@ class _Reader:
             raise NotAlgebra("an exponent in it is not a whole number")
         if len(exponent) > 3:
             raise NotAlgebra(f"it has an exponent of more than {MAX_EXPONENT}")
-        return power(base, int(sign + exponent))
+        return int(sign + exponent)
 
     def atom(self) -> Tree:
         piece = self.pieces.pop() if self.pieces else ""
@@ -427,15 +439,35 @@ class _Reader:
             return number(int(piece))
         if piece == "(":
             return self.bracket()
-        if piece in FUNCTIONS | OPERATORS and self.take("("):
-            if piece not in self.calls:
-                raise NotAlgebra(f"{piece}(...) has no place in it")
-            return Call(piece, self.bracket())
+        if piece in FUNCTIONS or (piece in OPERATORS and self.next() == "("):
+            return self.call(piece)
         if piece.isalpha():
             if piece not in self.names:
+                if piece == "e" and "exp" in self.calls:
+                    return self.exponential()
                 raise NotAlgebra(f"{piece} is not a variable of the problem")
             return Name(piece)
         raise NotAlgebra(f"{piece[:20]!r} is out of place in it" if piece else "it ends too early")
+
+    def call(self, name: str) -> Tree:
+        """What stands behind the name of a function or an operator."""
+        if name not in self.calls:
+            raise NotAlgebra(f"{name}(...) has no place in it")
+        exponent = self.exponent() if self.take("^") else 1
+        self.take("(")
+        return power(Call(name, self.bracket()), exponent)
+
+    def exponential(self) -> Tree:
+        """What stands behind e."""
+        if not self.take("^", "**"):
+            return Call("exp", ONE)
+        sign = MINUS_ONE if self.take("-") else ONE
+        if not self.next().isdigit() and self.next() not in ("(", *self.names):
+            raise NotAlgebra("an exponent of e in it has no brackets")
+        argument = multiply(sign, self.atom())
+        if self.next() in ("^", "**"):
+            raise NotAlgebra("an exponent of e in it has no brackets")
+        return Call("exp", argument)
 
     def bracket(self) -> Tree:
         """What stands up to the closing bracket."""

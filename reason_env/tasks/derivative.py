@@ -96,7 +96,7 @@ class Derivative(Task):
             reason = _objection_to_answer(problem.data, text)
             return Verdict(Kind.ANSWER, not reason, State(state.data, text), reason)
         text = line.strip()
-        if not looks_like_expression(text, "x"):
+        if not looks_like_expression(text, "xe"):
             return Verdict(Kind.THOUGHT, True, state)
         try:
             return Verdict(Kind.CLAIM, True, State(render(_claimed(problem.data, text))))
@@ -157,7 +157,7 @@ _BUDGETS = {
 }
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _statement(data: Json) -> Tree:
     """The derivative that a problem asks for, not worked out.
 
@@ -179,7 +179,7 @@ def _derivative(data: Json) -> Value:
     return Exact().value(_statement(data))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _tree(text: str) -> Tree:
     """An expression that may have D(...) in it.
 
@@ -193,7 +193,7 @@ def _tree(text: str) -> Tree:
     return tree
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _claimed(data: Json, text: str) -> Tree:
     """The expression of a claim.
 
@@ -208,11 +208,11 @@ def _claimed(data: Json, text: str) -> Tree:
     return tree
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _objection_to_answer(data: Json, text: str) -> str:
     """Why an answer is not right; empty if it is."""
-    if not looks_like_expression(text, "x"):
-        return "the answer is not an expression"
+    if not looks_like_expression(text, "xe"):
+        return "the answer is not an expression such as 3*x^2*sin(2*x)/5 + ln(x)"
     try:
         return "the answer has a D(...) in it" if has_operator(_claimed(data, text)) else ""
     except NotAlgebra as error:
@@ -284,7 +284,7 @@ def _applied_to_factor(tree: Tree) -> Tree:
     return multiply(outer[tree.name], _inner(argument))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def _rules_for(tree: Tree) -> int:
     """How many rules it takes to work out D(tree)."""
     if isinstance(tree, Sum):
@@ -319,7 +319,7 @@ def _grown(tree: Tree) -> int:
     return length
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def _growth(tree: Tree) -> int:
     """About how much longer D(tree) can get."""
     if isinstance(tree, Sum):
@@ -336,7 +336,7 @@ def _growth(tree: Tree) -> int:
     return 8 + sum(len(render(part)) + _growth(part) for part in inside)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _moves(text: str) -> tuple[str, ...]:
     found = dict.fromkeys(map(render, _rewritten(_tree(text))))
     return tuple(found) or (f"answer: {text}",)

@@ -101,7 +101,7 @@ class Integral(Task):
             reason = _objection_to_answer(problem.data, text)
             return Verdict(Kind.ANSWER, not reason, State(state.data, text), reason)
         text = line.strip()
-        if not looks_like_expression(text, "xC"):
+        if not looks_like_expression(text, "xeC"):
             return Verdict(Kind.THOUGHT, True, state)
         try:
             return Verdict(Kind.CLAIM, True, State(_text(*_claimed(problem.data, text))))
@@ -144,6 +144,8 @@ class Integral(Task):
             "by substitution or by parts, or multiply out inside. Write * for products, ^ for "
             "whole powers, exp, sin, cos, ln, and nothing else on the line; for example: "
             "x*sin(x) - I(sin(x))\n"
+            "In ln(...), take out what the coefficients have in common, and the sign: write "
+            "ln(x - 2), not ln(4 - 2*x).\n"
             "At the end give an antiderivative without I(...) (a constant may be left out), in "
             "the form: answer: x*sin(x) + cos(x)"
         )
@@ -171,7 +173,7 @@ _BUDGETS = {
 # -- Expressions ---------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _statement(data: Json) -> Tree:
     """The integrand of a problem.
 
@@ -193,7 +195,7 @@ def _text(done: Tree, left: Tree) -> str:
     return render(add(done, Call("I", left)) if left != ZERO else done)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _parts(text: str) -> tuple[Tree, Tree]:
     """What is integrated already, and the integrand that is left.
 
@@ -217,7 +219,7 @@ def _parts(text: str) -> tuple[Tree, Tree]:
     return add(*done), add(*left)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _claimed(data: Json, text: str) -> tuple[Tree, Tree]:
     """The two parts of a claim.
 
@@ -240,11 +242,11 @@ def _integrand(data: Json) -> Value:
     return Exact().value(_statement(data))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _objection_to_answer(data: Json, text: str) -> str:
     """Why an answer is not right; empty if it is."""
-    if not looks_like_expression(text, "xC"):
-        return "the answer is not an expression"
+    if not looks_like_expression(text, "xeC"):
+        return "the answer is not an expression such as 3*x^2*sin(2*x)/5 + ln(x)"
     try:
         _, left = _claimed(data, text)
         return "the answer has an I(...) in it" if left != ZERO or "I" in text else ""
@@ -273,7 +275,7 @@ def _candidates(term: Tree) -> Iterator[Tree]:
             yield Call({"exp": "exp", "sin": "cos", "cos": "sin"}[base.name], base.argument)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def _at_once(term: Tree) -> Tree | None:
     """An antiderivative of a term, where one of the candidates is one."""
     exact = Exact(_WORK)
@@ -307,14 +309,14 @@ def _by_parts(term: Tree) -> tuple[Tree, Tree] | None:
     return multiply(number(coefficient), power(_X, exponent), inner), negate(multiply(slope, inner))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def _applied(term: Tree) -> tuple[Tree, Tree] | None:
     """What the rule for a term makes of I(term): what is integrated, and what is left."""
     whole = _at_once(term)
     return (whole, ZERO) if whole is not None else _by_parts(term)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def _multiplied_out(term: Tree) -> Tree | None:
     """A term that no rule fits as a sum of terms, where that is another expression."""
     exact = Exact(_WORK)
@@ -339,7 +341,7 @@ def _sum_of(terms: Sequence[Tree], multiplying: bool) -> int | None:
     return total
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def _rules_for(term: Tree, multiplying: bool) -> int | None:
     """Rules that it takes to integrate a term, with or without multiplying it out."""
     applied = _applied(term)
@@ -366,7 +368,7 @@ def _ways(data: Json, text: str) -> tuple[int | None, int]:
     return _steps_for(_parts(text)[1]), start + 1
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _moves(data: Json, text: str) -> tuple[tuple[str, int], ...]:
     """Legal steps, and the distance after each."""
     done, left = _parts(text)

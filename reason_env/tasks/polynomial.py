@@ -165,7 +165,7 @@ _BUDGETS = {
 }
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _statement(data: Json) -> tuple[str, str]:
     """Goal and expression of a problem.
 
@@ -188,7 +188,7 @@ def _read(data: Json) -> tuple[str, str]:
     raise ValueError(f"Expected ('expand' or 'factor', expression), received {data!r:.80}")
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _claimed(goal: str, statement: str, text: str) -> Tree:
     """The expression of a claim.
 
@@ -204,19 +204,21 @@ def _claimed(goal: str, statement: str, text: str) -> Tree:
     return tree
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _objection_to_answer(goal: str, statement: str, text: str) -> str:
     """Why an answer is not right; empty if it is."""
     names = names_of(statement)
     if not looks_like_expression(text, names):
-        return "the answer is not an expression"
+        return "the answer is not an expression such as 2*x^2 - x/3"
     try:
         tree = _claimed(goal, statement, text)
     except NotAlgebra as error:
         return str(error)
-    # Whoever may write 2*3*x*x need not multiply.
+    # Whoever may write 2*3*x*x need not multiply. A 1 is free: x/2 and 1/2*x are both in order.
     written, needed = (Counter(re.findall("[0-9]+|[A-Za-z]", t)) for t in (text, render(tree)))
-    worked_out = goal == "factor" or written == needed
+    worked_out = goal == "factor" or all(
+        written[piece] == needed[piece] for piece in (written | needed) if piece != "1"
+    )
     if not worked_out or distance(goal, statement, render(tree)) > 1:
         return f"the answer is not {_GOALS[goal]}"
     return ""

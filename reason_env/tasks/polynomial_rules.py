@@ -55,7 +55,7 @@ def names_of(text: str) -> tuple[str, ...]:
     return names
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def tree_from(text: str, names: tuple[str, ...]) -> Tree:
     """An expression in which every bracket is one of several terms.
 
@@ -88,7 +88,7 @@ def _bracket(tree: Tree) -> Tree:
     return tidied
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def value_of(tree: Tree) -> Form:
     """The normal form; not to be changed.
 
@@ -131,7 +131,7 @@ def _replaced(terms: Sequence[Tree], index: int, new: Tree) -> Tree:
     return add(*terms[:index], new, *terms[index + 1 :])
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def distance(goal: str, statement: str, text: str) -> int:
     """Legal steps from an expression to the end, the answer included."""
     tree = tree_from(text, names_of(statement))
@@ -141,7 +141,7 @@ def distance(goal: str, statement: str, text: str) -> int:
     return _splits_left(tree, statement) + 1
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def moves(goal: str, statement: str, text: str) -> tuple[str, ...]:
     """Legal steps."""
     tree = tree_from(text, names_of(statement))
@@ -185,7 +185,7 @@ def _multiplied(outer: Tree, brackets: list[Sum]) -> Tree:
     return multiply(outer, product, *rest)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def spread(tree: Tree) -> tuple[int, tuple[Key, ...], int]:
     """How an expression is freed of brackets.
 

@@ -94,6 +94,19 @@ def test_forms_as_expressions(text: str) -> None:
         ("+ - ()", "x", False),
         ("x.5", "x", False),
         ("", "x", False),
+        ("2 sin x cos 3x", "x", True),
+        ("sin^2(x) + ln|x + 1|", "x", True),
+        ("sin^-1(x)", "x", False),  # the inverse, or a power
+        ("sin x^2", "x", False),  # sin(x^2), or sin(x)^2
+        ("sin 2*x", "x", False),
+        ("|x|", "x", False),
+        ("Use the product rule.", "xe", False),
+        ("Let u = x^2", "xe", False),
+        ("D(x^2) = 2*x", "xe", False),
+        ("= 2*x", "xe", False),
+        ("2*x.", "xe", False),
+        ("f'(x) = 2*x", "xe", False),
+        ("so the basin x", "x", False),
     ],
 )
 def test_what_looks_like_an_expression(text: str, names: str, is_one: bool) -> None:
@@ -101,7 +114,54 @@ def test_what_looks_like_an_expression(text: str, names: str, is_one: bool) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["1" * 10_000, "x" * 10_000, "1 + " * 2_500, "(" * 10_000, "sin" * 3_000, " " * 10_000]
+    ("text", "canonical"),
+    [
+        ("2sin x", "2*sin(x)"),
+        ("x ln x/2", "1/2*x*ln(x)"),
+        ("sin 2x cos 3x", "sin(2*x)*cos(3*x)"),
+        ("sin^2(x) + cos^2 x", "sin(x)^2 + cos(x)^2"),
+        ("ln|3x + 2|/3", "1/3*ln(3*x + 2)"),
+        ("ln |x| ln(x)", "ln(x)^2"),
+        ("xe^x", "x*exp(x)"),
+        ("e^(2x + 1) - e^-x", "exp(2*x + 1) - exp(-x)"),
+        ("e^2x", "x*exp(2)"),
+        ("e", "exp(1)"),
+        ("2**x", None),
+        ("e^x^2", None),
+        ("e^e^x", None),
+        ("e^sin(x)", None),
+        ("e^", None),
+        ("x^(1/2)", None),
+        ("e^(" * 30 + "x" + ")" * 30, None),
+        ("e^" * 400 + "x", None),
+    ],
+)
+def test_notation_of_functions(text: str, canonical: str | None) -> None:
+    if canonical is None:
+        with pytest.raises(NotAlgebra):
+            parse(text, "x", FUNCTIONS)
+    else:
+        assert render(parse(text, "x", FUNCTIONS)) == canonical
+
+
+def test_letters_of_functions_are_variables_too() -> None:
+    assert render(parse("ln + e", "lne")) == "l*n + e"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ln|" * 3_000,
+        "ln|x" * 2_000,
+        "sin1" * 2_000,
+        "sin" + "1" * 10_000,
+        "1" * 10_000,
+        "x" * 10_000,
+        "1 + " * 2_500,
+        "(" * 10_000,
+        "sin" * 3_000,
+        " " * 10_000,
+    ],
 )
 def test_looking_takes_no_time(text: str) -> None:
     start = time.process_time()

@@ -72,6 +72,9 @@ def test_the_episode_of_the_docstring() -> None:
         (problem_of("exp(x + 1)"), "exp(1)*exp(x)", "exp(1)*exp(x)"),
         (problem_of("exp(x + 1)"), "exp(x)", None),
         (problem_of("exp(2*x)"), "2*exp(x)^2", "2*exp(x)^2"),
+        (problem_of("exp(2*x)"), "2e^(2x)", "2*exp(2*x)"),
+        (problem_of("x*ln(x)"), "ln x + 1", "ln(x) + 1"),
+        (problem_of("sin(x)^3"), "3 sin^2(x) cos x", "3*sin(x)^2*cos(x)"),
     ],
 )
 def test_claims(problem: Problem, line: str, text: str | None) -> None:
@@ -83,7 +86,10 @@ def test_claims(problem: Problem, line: str, text: str | None) -> None:
     assert bool(verdict.reason) == (text is None)
 
 
-@pytest.mark.parametrize("line", ["", "so 6*x", "6*x + 5 = y", "dy/dx", "the rule", "f'(x)"])
+@pytest.mark.parametrize(
+    "line",
+    ["", "so 6*x", "6*x + 5 = y", "= 6*x + 5", "6*x + 5.", "dy/dx", "the rule", "f'(x) = 6*x + 5"],
+)
 def test_thoughts(line: str) -> None:
     verdict = TASK.step(POLYNOMIAL, TASK.initial(POLYNOMIAL), line)
     assert (verdict.kind, verdict.valid) == (Kind.THOUGHT, True)
@@ -101,6 +107,8 @@ def test_thoughts(line: str) -> None:
         (POLYNOMIAL, "6*x + 5 + 0*D(x)", False),
         (POLYNOMIAL, "6*x", False),
         (POLYNOMIAL, "6*x + 5 + C", False),
+        (POLYNOMIAL, "f'(x) = 6*x + 5", False),
+        (POLYNOMIAL, "6*x + 5.", False),
         (POLYNOMIAL, "", False),
         (PRODUCT, "x*(2*sin(3*x) + 3*x*cos(3*x))", True),
         (PRODUCT, "2*x*sin(3*x) + 3*x^2*sin(3*x)", False),

@@ -96,6 +96,9 @@ def test_thoughts(line: str) -> None:
         (PARTS, "x*sin(2*x)/2 - sin(x)^2/2", True),
         (PARTS, "x*sin(2*x)/2 + sin(x)^2/2", False),
         (problem_of("1/(2*x + 2)"), "1/2*ln(x + 1)", True),
+        (problem_of("1/(2*x + 2)"), "1/2 ln|x + 1| + C", True),
+        (problem_of("1/(2*x + 2)"), "1/2*ln(2*x + 2)", False),  # outside the class
+        (problem_of("x*exp(x)"), "(x - 1)e^x + C", True),
         (problem_of("sin(x)*cos(x)"), "-1/2*cos(x)^2", True),
         (problem_of("sin(x)*cos(x)"), "-1/4*cos(2*x)", True),
     ],

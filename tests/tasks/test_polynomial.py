@@ -92,6 +92,8 @@ def test_thoughts(line: str) -> None:
         (EXPAND, "x*x - x - 6", False),
         (EXPAND, "x^2 - x - 2*3", False),
         (EXPAND, "x^2 - x - 12/2", False),
+        (EXPAND, "x^2 - 1x - 6", True),
+        (EXPAND, "x^2 - x - 3 - 3", False),
         (EXPAND, "x^2 - x + 0*x - 6", False),
         (EXPAND, "x*(x - 1) - 6", False),
         (EXPAND, "x^2 - x - 5", False),
@@ -116,6 +118,10 @@ def test_thoughts(line: str) -> None:
         (problem_of("expand", "(x + y)^2"), "y*y + 2*x*y + x^2", False),
         (problem_of("expand", "x*(x + 1) - x^2 - x"), "0", True),
         (problem_of("expand", "(1/2*x + 3)*2"), "x + 6", True),
+        (problem_of("expand", "x*(x + 3)/2"), "x^2/2 + 3*x/2", True),
+        (problem_of("expand", "x*(x + 3)/2"), "1/2*x^2 + 3/2*x", True),
+        (problem_of("expand", "x*(x + 3)/2"), "2/4*x^2 + 3/2*x", False),
+        (problem_of("expand", "x*(x + 3)/2"), "(x^2 + 3*x)/2", False),
     ],
 )
 def test_answers(problem: Problem, answer: str, right: bool) -> None:
