@@ -231,8 +231,9 @@ def _objection(clauses: Clauses, assigned: str, literal: str, reason_clause: str
     if reason_clause is not None:
         if _sorted(reason_clause) not in map(_sorted, clauses):
             return f"{reason_clause[:40]} is not among the clauses"
+        # Of a clause without the literal not all others are false: no clause is.
         others = set(reason_clause) - {literal}
-        if literal not in reason_clause or not others.issubset(assigned.swapcase()):
+        if not others.issubset(assigned.swapcase()):
             return f"{reason_clause} does not force {literal}"
     clause = _false(clauses, assigned + literal)
     return f"{clause} becomes false" if clause else ""

@@ -63,6 +63,7 @@ def test_the_episode_of_the_docstring() -> None:
         ("a by aBe", Kind.CLAIM, None),  # B is true
         ("a by bC", Kind.CLAIM, None),
         ("a by abd", Kind.CLAIM, None),
+        ("d by bd", Kind.CLAIM, None),  # b is false, but there is no such clause
         ("a by b", Kind.CLAIM, None),
         ("a by " + "b" * 9_000, Kind.CLAIM, None),
         ("B", Kind.CLAIM, None),
@@ -166,6 +167,8 @@ def test_canonical_tells_problems_apart() -> None:
     assert TASK.canonical(problem_of("ab Ab")) == TASK.canonical(problem_of("ba Ba"))
     # a renamed to A: ab AB says of b and B what Ab aB says.
     assert TASK.canonical(problem_of("ab AB")) == TASK.canonical(problem_of("Ab aB"))
+    # A chain of four and two pairs: only who is whose negation tells them apart.
+    assert TASK.canonical(problem_of("Ab Bc aD")) != TASK.canonical(problem_of("Ac Bd bD"))
     assert split_of(TASK, problem_of("ab bc")) == split_of(TASK, problem_of("yz xy"))
 
 

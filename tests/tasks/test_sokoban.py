@@ -12,6 +12,7 @@ from reason_env.problem import Json, Kind, Problem, State
 from reason_env.task import potential_at
 from reason_env.tasks import sokoban
 from reason_env.tasks.sokoban import Sokoban
+from reason_env.tasks.sokoban_map import read_map, search
 
 TASK = Sokoban()
 PROBLEM = Problem("Sokoban", 1, "#@#--/---$-/-.---/--#--/----#")
@@ -232,6 +233,14 @@ def test_where_the_player_stands_matters_as_far_as_boxes_part_the_room() -> None
 def test_bad_problems(data: Json, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         TASK.initial(Problem("Sokoban", 1, data))
+
+
+def test_the_search_stops_where_there_are_more_positions_than_allowed() -> None:
+    board = read_map(PROBLEM.data).board
+    found = search(board, 1000)
+    assert found is not None
+    assert search(board, len(found)) == found
+    assert search(board, len(found) - 1) is None
 
 
 @pytest.mark.parametrize("level", TASK.levels)

@@ -14,6 +14,7 @@ from reason_env.tasks.water_jugs import WaterJugs
 
 TASK = WaterJugs()
 TAP = Problem("WaterJugs", 1, (True, (8, 10), (7, 2), 4))
+FULL = Problem("WaterJugs", 1, (True, (8, 10), (8, 2), 4))
 NO_TAP = Problem("WaterJugs", 2, (False, (8, 5, 3), (8, 0, 0), (4, 4, 0)))
 
 
@@ -49,6 +50,9 @@ def test_the_episode_of_the_docstring() -> None:
         (TAP, "pour A C = 0 2", Kind.CLAIM, "no jug C"),
         (TAP, "pour A A = 7 2", Kind.CLAIM, "moves no water"),
         (NO_TAP, "pour B A = 8 0 0", Kind.CLAIM, "moves no water"),
+        (FULL, "pour B A = 8 2", Kind.CLAIM, "moves no water"),
+        (FULL, "fill A = 8 2", Kind.CLAIM, "moves no water"),
+        (NO_TAP, "empty B = 8 0 0", Kind.CLAIM, "no tap"),
         (NO_TAP, "fill B = 8 5 0", Kind.CLAIM, "no tap"),
         (NO_TAP, "empty A = 0 0 0", Kind.CLAIM, "no tap"),
         (TAP, "fill A", Kind.THOUGHT, None),
