@@ -92,14 +92,14 @@ class GraphColoring(Task):
                 for i in rng.choice(count, known, replace=False)
             }
             if len({vertex for edge in edges for vertex in edge}) == count and _completable(
-                edges, colours, given
+                tuple(edges), colours, _texts(given)
             ):
                 shown = tuple(one + other for one, other in edges)
                 return Problem(self.name, level, (most, shown, _texts(given)))
 
     def initial(self, problem: Problem) -> State:
         graph = _graph(problem.data)
-        if not _completable(graph.edges, graph.colours, graph.given):
+        if not _completable(graph.edges, graph.colours, _texts(graph.given)):
             raise ValueError("No colouring of the graph keeps the given colours")
         return State(_texts(graph.given))
 
@@ -123,7 +123,7 @@ class GraphColoring(Task):
     def potential(self, problem: Problem, state: State) -> float:
         graph, coloured = _graph(problem.data), _colouring(state.data)
         left = len(graph.near) - len(coloured)
-        open_ = _completable(graph.edges, graph.colours, coloured)
+        open_ = _completable(graph.edges, graph.colours, _texts(coloured))
         return potential_at(left if open_ else None)
 
     def legal_steps(self, problem: Problem, state: State) -> Sequence[str]:
@@ -132,12 +132,12 @@ class GraphColoring(Task):
 
     def expert_step(self, problem: Problem, state: State, rng: np.random.Generator) -> str | None:
         graph, coloured = _graph(problem.data), _colouring(state.data)
-        if not _completable(graph.edges, graph.colours, coloured):
+        if self.potential(problem, state) == 0.0:
             return None
         claims = list(graph.claims(coloured))
         for i in rng.permutation(len(claims)):
             vertex, colour = claims[i]
-            if _completable(graph.edges, graph.colours, {**coloured, vertex: colour}):
+            if self.potential(problem, State(_texts({**coloured, vertex: colour}))) > 0.0:
                 return f"{vertex} = {colour}"
         return None
 
@@ -205,7 +205,8 @@ def _obstacle(graph: Graph, coloured: Colouring, vertex: str, colour: str) -> st
     return f"{vertex} is joined to {same[0]}, which is {colour} too" if same else ""
 
 
-def _completable(edges: Sequence[Edge], colours: str, coloured: Colouring) -> bool:
+@lru_cache(maxsize=65536)
+def _completable(edges: tuple[Edge, ...], colours: str, coloured: tuple[str, ...]) -> bool:
     """Whether every vertex can be given a colour, those coloured keeping theirs."""
     # Importing a solver takes longer than importing the rest of the package.
     from pysat.solvers import Minisat22  # type: ignore[import-untyped]
@@ -216,7 +217,7 @@ def _completable(edges: Sequence[Edge], colours: str, coloured: Colouring) -> bo
     for one, other in edges:
         clauses += [[-number[one, colour], -number[other, colour]] for colour in colours]
     with Minisat22(bootstrap_with=clauses) as solver:
-        return bool(solver.solve(assumptions=[number[claim] for claim in coloured.items()]))
+        return bool(solver.solve(assumptions=[number[text[0], text[1]] for text in coloured]))
 
 
 @lru_cache(maxsize=4096)

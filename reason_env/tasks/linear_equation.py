@@ -84,7 +84,7 @@ class LinearEquation(Task):
     def potential(self, problem: Problem, state: State) -> float:
         if state.answer is not None:
             return float(self.is_solved(problem, state))
-        return potential_at(_distance(_equation(state.data)))
+        return potential_at(_lines_left(state.data))
 
     def legal_steps(self, problem: Problem, state: State) -> Sequence[str]:
         if state.answer is not None:
@@ -219,6 +219,12 @@ def _preparation(side: Side, variable: str) -> int:
 def _side(slope: Fraction, constant: Fraction, variable: str) -> Side:
     """slope*x + constant."""
     return Side.of((x_term(slope), number_term(constant)), variable)
+
+
+@lru_cache(maxsize=65536)
+def _lines_left(data: Json) -> int:
+    """`_distance` of a state."""
+    return _distance(_equation(data))
 
 
 def _distance(equation: Equation) -> int:
