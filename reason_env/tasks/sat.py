@@ -162,13 +162,15 @@ class Sat(Task):
             for clause, text in zip(clauses, texts):
                 for literal in clause:
                     around[literal].append(text)
-            seen = {x: (colours[x], colours[x.swapcase()], sorted(around[x])) for x in literals}
-            distinct = sorted({str(description) for description in seen.values()})
+            seen = {
+                x: str((colours[x], colours[x.swapcase()], sorted(around[x]))) for x in literals
+            }
+            distinct = sorted(set(seen.values()))
             if len(distinct) == len(set(colours.values())):
                 opposites = sorted((colours[x], colours[x.swapcase()]) for x in literals)
                 return json.dumps([sorted(texts), opposites])
             rank = {description: i for i, description in enumerate(distinct)}
-            colours = {x: rank[str(seen[x])] for x in literals}
+            colours = {x: rank[seen[x]] for x in literals}
 
     def budget(self, level: int) -> Budget:
         count, sizes = _LEVELS[level]
