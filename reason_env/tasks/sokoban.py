@@ -45,7 +45,7 @@ from reason_env.tasks.sokoban_map import (
 )
 
 _MOST_POSITIONS = 5_000
-"""How many positions of a map may be solvable: a search finds them in some 30 milliseconds."""
+"""How many positions of a map may be solvable: a search finds them in some 50 milliseconds."""
 _MOST_DRAWN = 1_500
 """The same for maps that are drawn: some ten milliseconds."""
 
