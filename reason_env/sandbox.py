@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -92,6 +93,8 @@ class _Worker:
         """Start the process; `errors` is the file for its standard error."""
         self.owner = os.getpid()
         self.calls = 0
+        # Empty, so that nothing depends on where the parent is, and nothing is left there.
+        self.folder = tempfile.mkdtemp(prefix="reason-env-sandbox-")
         self.socket, theirs = socket.socketpair()
         with theirs:
             try:
@@ -103,10 +106,12 @@ class _Worker:
                     stderr=errors,
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
+                    cwd=self.folder,
                     env={**os.environ, **_ENVIRONMENT, **environment},
                 )
             except BaseException:
                 self.socket.close()
+                shutil.rmtree(self.folder, ignore_errors=True)
                 raise
 
     def call(self, args: str, seconds: float) -> Any:
@@ -174,11 +179,13 @@ class _Worker:
         self.process.stdin.close()
         if os.getpid() != self.owner:
             self.process.returncode = 0  # not our child: nothing to wait for, or to warn of
-        elif self.process.returncode is None:
+            return
+        if self.process.returncode is None:
             # Not waited for yet, so its number, which is also its group's, is still its own.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _start(entry_point: str, megabytes: int, seconds: float, env: Mapping[str, str]) -> _Worker:
@@ -195,7 +202,7 @@ def _start(entry_point: str, megabytes: int, seconds: float, env: Mapping[str, s
         except OSError as error:
             raise SandboxStartError(f"Cannot run {sys.executable!r}: {error}") from error
         try:
-            hello = [sys.path, entry_point, megabytes, MAX_BYTES]
+            hello = [list(map(os.path.abspath, sys.path)), entry_point, megabytes, MAX_BYTES]
             failure = worker.exchange(json.dumps(hello).encode() + b"\n", seconds)
         except SandboxTimeout:
             failure = f"it was not ready after {seconds:g} s; allow more start_seconds?"

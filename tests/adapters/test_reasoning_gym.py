@@ -535,7 +535,7 @@ def test_unknown_data_set() -> None:
         ({"solution": None}, "Expected a seed and a config"),
         ({"solution": (-1, "{}")}, "Expected a seed and a config"),
         ({"solution": (True, "{}")}, "Expected a seed and a config"),
-        ({"solution": (1, {})}, "Expected a seed and a config"),
+        ({"solution": (1, {})}, "Expected JSON without objects"),
         ({"solution": (1, "[]")}, "Expected a seed and a config"),
         ({"solution": (1, "{")}, "Expected a seed and a config"),
         ({"level": 99}, "Unknown level of rg-chain_sum"),
