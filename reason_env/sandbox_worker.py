@@ -57,6 +57,8 @@ def die_with_parent(lifeline: int) -> None:
     """Wait for the end of the lifeline, then end the whole process group."""
     with suppress(OSError):
         os.read(lifeline, 1)
+    with suppress(OSError):
+        os.rmdir(os.getcwd())  # the parent can do it no more
     os.killpg(0, signal.SIGKILL)
 
 
