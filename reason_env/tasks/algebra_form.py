@@ -35,7 +35,7 @@ from functools import lru_cache
 from math import gcd, lcm
 from typing import TypeAlias
 
-from sympy import QQ, Poly, Symbol  # type: ignore[import-untyped]
+from sympy import QQ, Poly, Symbol
 
 from reason_env.tasks.algebra_text import (
     Call,

@@ -209,7 +209,7 @@ def _obstacle(graph: Graph, coloured: Colouring, vertex: str, colour: str) -> st
 def _completable(edges: tuple[Edge, ...], colours: str, coloured: tuple[str, ...]) -> bool:
     """Whether every vertex can be given a colour, those coloured keeping theirs."""
     # Importing a solver takes longer than importing the rest of the package.
-    from pysat.solvers import Minisat22  # type: ignore[import-untyped]
+    from pysat.solvers import Minisat22
 
     vertices = sorted({vertex for edge in edges for vertex in edge})
     number = {claim: i for i, claim in enumerate(product(vertices, colours), start=1)}

@@ -272,7 +272,7 @@ def _moves(clauses: Clauses, assigned: str) -> tuple[str, ...]:
 def _is_open(clauses: Clauses, assigned: str) -> bool:
     """Whether a solution agrees with the assignment."""
     # Importing a solver takes longer than importing the rest of the package.
-    from pysat.solvers import Minisat22  # type: ignore[import-untyped]
+    from pysat.solvers import Minisat22
 
     with Minisat22(bootstrap_with=_numbers(clauses)) as solver:
         return bool(solver.solve(assumptions=[_NUMBER[x] for x in assigned]))

@@ -258,7 +258,7 @@ def _rules(size: int) -> list[list[int]]:
 def _solver(clauses: list[list[int]]) -> Any:
     """A SAT solver; what it holds is freed by `with`."""
     # Importing a solver takes longer than importing the rest of the package.
-    from pysat.solvers import Minisat22  # type: ignore[import-untyped]
+    from pysat.solvers import Minisat22
 
     return Minisat22(bootstrap_with=clauses)
 
