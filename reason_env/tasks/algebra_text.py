@@ -22,13 +22,15 @@ MAX_CHARS = 1000
 MAX_DIGITS = 64
 MAX_EXPONENT = 64
 MAX_NESTING = 24
-"""Limits of a text that anyone may write, and of what the constructors make of it."""
+MAX_WEIGHT = 800
+"""Limits of a text that anyone may write (see `check_written`)."""
+_MOST = 4000
+"""Digits and exponents that rules may make of it: out of their reach, as `weight` shows."""
 
 FUNCTIONS = frozenset({"exp", "sin", "cos", "ln"})
 OPERATORS = frozenset({"D", "I"})
 """Unevaluated derivative and integral."""
 
-_BOUND: int = 10**MAX_DIGITS
 _EXPRESSION = re.compile(r"[0-9A-Za-z+\-*/^() ]+")
 _OPERAND = re.compile("[0-9A-Za-z]")
 _CALLED = re.compile(r"(?:exp|sin|cos|ln)(?=(?:\^[0-9]+)? ?\()|[DI](?= ?\()")
@@ -36,6 +38,10 @@ _WORD = re.compile(r"[A-Za-z]+")
 _PIECE = re.compile(_CALLED.pattern + r"|[0-9]+|[A-Za-z]|\*\*|[-+*/^()]")
 _BARS = re.compile(r"ln ?\|([^|]*)\|")
 _BARE = re.compile(r"(exp|sin|cos|ln)(\^[0-9]+)? ?([0-9]*x)(?![0-9A-Za-z]| ?(?:\^|\*\*))")
+
+
+_TOO_LONG = f"it comes to numbers of more than {MAX_DIGITS} digits"
+_TOO_HIGH = f"it has an exponent of more than {MAX_EXPONENT}"
 
 
 class NotAlgebra(ValueError):
@@ -121,11 +127,15 @@ def number(value: int | Fraction) -> Number:
     """A number as a tree.
 
     Raises:
-        NotAlgebra: it has too many digits.
+        NotAlgebra: it has far too many digits.
     """
-    if abs(value.numerator) >= _BOUND or value.denominator >= _BOUND:
-        raise NotAlgebra(f"it comes to numbers of more than {MAX_DIGITS} digits")
+    if _bits(value) > 3 * _MOST:
+        raise NotAlgebra(_TOO_LONG)
     return Number(Fraction(value))
+
+
+def _bits(value: int | Fraction) -> int:
+    return max(value.numerator.bit_length(), value.denominator.bit_length())
 
 
 def add(*parts: Tree) -> Tree:
@@ -173,15 +183,17 @@ def power(base: Tree, exponent: int) -> Tree:
     """A whole power.
 
     Raises:
-        NotAlgebra: a power of 0 that does not exist, or one beyond the limits.
+        NotAlgebra: a power of 0 that does not exist, or one far beyond the limits.
     """
-    if abs(exponent) > MAX_EXPONENT:
-        raise NotAlgebra(f"it has an exponent of more than {MAX_EXPONENT}")
+    if abs(exponent) > _MOST:
+        raise NotAlgebra(_TOO_HIGH)
     if exponent == 1:
         return base
     if isinstance(base, Number):
         if exponent <= 0 and base.value == 0:
             raise NotAlgebra("division by zero")
+        if (_bits(base.value) - 1) * abs(exponent) > 3 * _MOST:
+            raise NotAlgebra(_TOO_LONG)
         return number(base.value**exponent)
     if exponent == 0:
         return ONE
@@ -336,6 +348,41 @@ def check_length(text: str) -> str:
     return text
 
 
+def weight(tree: Tree) -> int:
+    """How many factors, and digits in front of them, any one product in it can have, were all
+    powers written out and sums brought down to their longest term.
+
+    A rule of calculus makes no product with more than four times the exponents and digits that it
+    finds, and it finds them in ever smaller parts: at the end there are no more than four times as
+    many as this.
+    """
+    if isinstance(tree, Number):
+        return len(str(tree.value))
+    if isinstance(tree, Power):
+        return abs(tree.exponent) * weight(tree.base)
+    parts = [weight(part) for part in parts_of(tree)]
+    return sum(parts) if isinstance(tree, Product) else 1 + max(parts, default=0)
+
+
+def check_written(tree: Tree) -> None:
+    """Keep numbers and exponents so small that no rule can make them too large to write.
+
+    Raises:
+        NotAlgebra: they are larger than anyone may write; legal steps alone can lead further.
+    """
+    for part in walk(tree):
+        if isinstance(part, Power) and abs(part.exponent) > MAX_EXPONENT:
+            raise NotAlgebra(_TOO_HIGH)
+        if isinstance(part, Number) and _digits(part.value) > MAX_DIGITS:
+            raise NotAlgebra(_TOO_LONG)
+    if weight(tree) > MAX_WEIGHT:
+        raise NotAlgebra("it has too large powers of powers")
+
+
+def _digits(value: Fraction) -> int:
+    return len(str(max(abs(value.numerator), value.denominator)))
+
+
 def parse(text: str, names: Collection[str], calls: Collection[str] = ()) -> Tree:
     """Read `3*x^2 - 5`; a `*` may be left out in `3x` and `2(x + 1)`, and `**` is `^`.
 
@@ -366,9 +413,11 @@ def read_problem(data: object) -> Tree:
     if not isinstance(data, str):
         raise ValueError(f"Expected an expression as a text, received {data!r:.80}")
     try:
-        return parse(check_length(data), "x", FUNCTIONS)
+        tree = parse(check_length(data), "x", FUNCTIONS)
+        check_written(tree)
     except NotAlgebra as error:
         raise ValueError(f"Expression {data!r:.80} is not usable: {error}") from error
+    return tree
 
 
 class _Reader:
@@ -427,15 +476,15 @@ class _Reader:
         exponent = self.pieces.pop() if self.next().isdigit() else ""
         if not exponent or (bracket and not self.take(")")) or self.next() in ("^", "**"):
             raise NotAlgebra("an exponent in it is not a whole number")
-        if len(exponent) > 3:
-            raise NotAlgebra(f"it has an exponent of more than {MAX_EXPONENT}")
+        if len(exponent) > 4:
+            raise NotAlgebra(_TOO_HIGH)
         return int(sign + exponent)
 
     def atom(self) -> Tree:
         piece = self.pieces.pop() if self.pieces else ""
         if piece.isdigit():
-            if len(piece) > MAX_DIGITS:
-                raise NotAlgebra(f"it has a number of more than {MAX_DIGITS} digits")
+            if len(piece) > _MOST:
+                raise NotAlgebra(_TOO_LONG)
             return number(int(piece))
         if piece == "(":
             return self.bracket()

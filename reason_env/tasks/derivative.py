@@ -45,6 +45,7 @@ from reason_env.tasks.algebra_text import (
     add,
     base_of,
     check_length,
+    check_written,
     coefficient_of,
     divide,
     has_operator,
@@ -93,7 +94,7 @@ class Derivative(Task):
     def step(self, problem: Problem, state: State, line: str) -> Verdict:
         if lines.kind_of(line) is Kind.ANSWER:
             text = lines.answer_value(line)
-            reason = _objection_to_answer(problem.data, text)
+            reason = self._objection(problem, state, text)
             return Verdict(Kind.ANSWER, not reason, State(state.data, text), reason)
         text = line.strip()
         if not looks_like_expression(text, "xe"):
@@ -107,7 +108,12 @@ class Derivative(Task):
             return Verdict(Kind.CLAIM, False, state, str(error))
 
     def is_solved(self, problem: Problem, state: State) -> bool:
-        return state.answer is not None and not _objection_to_answer(problem.data, state.answer)
+        return state.answer is not None and not self._objection(problem, state, state.answer)
+
+    def _objection(self, problem: Problem, state: State, text: str) -> str:
+        """Why an answer is not right; empty if it is. A legal one is, whatever its size."""
+        legal = self.legal_steps(problem, State(state.data))
+        return "" if f"answer: {text}" in legal else _objection_to_answer(problem.data, text)
 
     def potential(self, problem: Problem, state: State) -> float:
         if state.answer is not None:
@@ -223,6 +229,7 @@ def _check_size(tree: Tree) -> None:
     """Raises:
     NotAlgebra: applying all the rules would make too long an expression.
     """
+    check_written(tree)
     if _rules_left(tree) > MAX_STEPS:
         raise NotAlgebra(f"it takes more than {MAX_STEPS} rules to work it out")
     if _grown(tree) > MAX_GROWN:

@@ -48,6 +48,7 @@ from reason_env.tasks.algebra_text import (
     add,
     base_of,
     check_length,
+    check_written,
     coefficient_of,
     divide,
     has_operator,
@@ -98,7 +99,7 @@ class Integral(Task):
     def step(self, problem: Problem, state: State, line: str) -> Verdict:
         if lines.kind_of(line) is Kind.ANSWER:
             text = lines.answer_value(line)
-            reason = _objection_to_answer(problem.data, text)
+            reason = self._objection(problem, state, text)
             return Verdict(Kind.ANSWER, not reason, State(state.data, text), reason)
         text = line.strip()
         if not looks_like_expression(text, "xeC"):
@@ -112,7 +113,12 @@ class Integral(Task):
             return Verdict(Kind.CLAIM, False, state, str(error))
 
     def is_solved(self, problem: Problem, state: State) -> bool:
-        return state.answer is not None and not _objection_to_answer(problem.data, state.answer)
+        return state.answer is not None and not self._objection(problem, state, state.answer)
+
+    def _objection(self, problem: Problem, state: State, text: str) -> str:
+        """Why an answer is not right; empty if it is. A legal one is, whatever its size."""
+        legal = self.legal_steps(problem, State(state.data))
+        return "" if f"answer: {text}" in legal else _objection_to_answer(problem.data, text)
 
     def potential(self, problem: Problem, state: State) -> float:
         if state.answer is not None:
@@ -227,6 +233,8 @@ def _claimed(data: Json, text: str) -> tuple[Tree, Tree]:
         NotAlgebra: its derivative is not the integrand, or it is beyond the limits.
     """
     done, left = _parts(check_length(text))
+    check_written(done)
+    check_written(left)
     if len(terms_of(left)) > MAX_TERMS:
         raise NotAlgebra(f"it has more than {MAX_TERMS} terms left to integrate")
     exact = Exact()

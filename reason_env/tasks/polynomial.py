@@ -46,6 +46,7 @@ from reason_env.tasks.algebra_text import (
 )
 from reason_env.tasks.polynomial_levels import LEVELS
 from reason_env.tasks.polynomial_rules import (
+    check_extent,
     distance,
     moves,
     names_of,
@@ -88,7 +89,7 @@ class Polynomial(Task):
         names = names_of(statement)
         if lines.kind_of(line) is Kind.ANSWER:
             text = lines.answer_value(line)
-            reason = _objection_to_answer(goal, statement, text)
+            reason = self._objection(problem, state, text)
             return Verdict(Kind.ANSWER, not reason, State(state.data, text), reason)
         text = line.strip()
         if not looks_like_expression(text, names):
@@ -103,9 +104,16 @@ class Polynomial(Task):
         return Verdict(Kind.CLAIM, True, State(render(claimed)))
 
     def is_solved(self, problem: Problem, state: State) -> bool:
-        if state.answer is None:
-            return False
-        return not _objection_to_answer(*_statement(problem.data), state.answer)
+        return state.answer is not None and not self._objection(problem, state, state.answer)
+
+    def _objection(self, problem: Problem, state: State, text: str) -> str:
+        """Why an answer is not right; empty if it is. A legal one is, whatever its size."""
+        legal = self.legal_steps(problem, State(state.data))
+        return (
+            ""
+            if f"answer: {text}" in legal
+            else _objection_to_answer(*_statement(problem.data), text)
+        )
 
     def potential(self, problem: Problem, state: State) -> float:
         if state.answer is not None:
@@ -174,7 +182,8 @@ def _statement(data: Json) -> tuple[str, str]:
     """
     goal, text = _read(data)
     try:
-        distance(goal, check_length(text), text)
+        check_extent(tree_from(check_length(text), names_of(text)))
+        distance(goal, text, text)
     except NotAlgebra as error:
         raise ValueError(f"Polynomial {text!r:.80} is not usable: {error}") from error
     return goal, text
@@ -197,6 +206,7 @@ def _claimed(goal: str, statement: str, text: str) -> Tree:
     """
     names = names_of(statement)
     tree = tree_from(check_length(text), names)
+    check_extent(tree)
     if value_of(tree) != value_of(tree_from(statement, names)):
         raise NotAlgebra("it is not identical to the expression of the problem")
     if goal == "expand":

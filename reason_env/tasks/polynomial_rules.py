@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from math import gcd, lcm
+from math import gcd, lcm, prod
 
 from reason_env.tasks.algebra_form import Exact, Form, Key, factored, tree_of
 from reason_env.tasks.algebra_text import (
@@ -15,16 +15,19 @@ from reason_env.tasks.algebra_text import (
     ZERO,
     Name,
     NotAlgebra,
+    Number,
     Power,
     Product,
     Sum,
     Tree,
     add,
     base_of,
+    check_written,
     factors_of,
     multiply,
     number,
     parse,
+    parts_of,
     power,
     render,
     terms_of,
@@ -32,12 +35,11 @@ from reason_env.tasks.algebra_text import (
 )
 
 MAX_DEGREE = 12
+MAX_DIGITS = 30
 MAX_TERMS = 250
 MAX_NAMES = 3
-"""Limits of a claim: its degree, the terms that all its products have together before they are
-collected, and variables."""
-
-_SHORT: int = 10**30
+"""Limits of a claim: its degree, the digits of what its coefficients come to, the terms that all
+its products have together before they are collected, and variables."""
 
 
 # -- Expressions ---------------------------------------------------------------------------------
@@ -63,12 +65,42 @@ def tree_from(text: str, names: tuple[str, ...]) -> Tree:
         NotAlgebra: it is not a polynomial, or beyond the limits.
     """
     tree = parse(text, names)
+    check_written(tree)
     for part in walk(tree):
         if isinstance(part, Power) and part.exponent < 0:
             raise NotAlgebra("it divides by more than a number")
-    tidied = _tidied(tree)
-    value_of(tidied)
-    return tidied
+    return _tidied(tree)
+
+
+def check_extent(tree: Tree) -> None:
+    """Keep degrees and numbers so small that no step can make them too large.
+
+    Raises:
+        NotAlgebra: multiplying it out could come to more than the limits.
+    """
+    degree, *sizes = _extent(tree)
+    if degree > MAX_DEGREE:
+        raise NotAlgebra(f"it is of a degree of more than {MAX_DEGREE}")
+    if max(sizes) >= 10**MAX_DIGITS:
+        raise NotAlgebra(f"it comes to numbers of more than {MAX_DIGITS} digits")
+
+
+def _extent(tree: Tree) -> tuple[int, int, int]:
+    """Degree, sum of the coefficients' magnitudes, and the denominator common to these two, as
+    multiplying out without collecting gives them; no step of multiplying or collecting gives more,
+    and factors have but a few digits more than their product."""
+    if isinstance(tree, Name):
+        return 1, 1, 1
+    if isinstance(tree, Number):
+        return 0, abs(tree.value.numerator), tree.value.denominator
+    if isinstance(tree, Power):
+        degree, top, bottom = _extent(tree.base)
+        return tree.exponent * degree, top**tree.exponent, bottom**tree.exponent
+    degrees, tops, bottoms = zip(*map(_extent, parts_of(tree)))
+    if isinstance(tree, Product):
+        return sum(degrees), prod(tops), prod(bottoms)
+    common = lcm(*bottoms)
+    return max(degrees), sum(top * common // b for top, b in zip(tops, bottoms)), common
 
 
 def _tidied(tree: Tree) -> Tree:
@@ -93,14 +125,9 @@ def value_of(tree: Tree) -> Form:
     """The normal form; not to be changed.
 
     Raises:
-        NotAlgebra: it is beyond the limits.
+        NotAlgebra: it takes too much work.
     """
     form, _ = Exact().value(tree)
-    for monomial, _ in form:
-        if sum(exponent for _, exponent in monomial) > MAX_DEGREE:
-            raise NotAlgebra(f"it is of a degree of more than {MAX_DEGREE}")
-    if any(abs(c.numerator) >= _SHORT or c.denominator >= _SHORT for c in form.values()):
-        raise NotAlgebra("it comes to numbers of more than 30 digits")
     return form
 
 
