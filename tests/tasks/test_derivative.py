@@ -267,3 +267,33 @@ def test_reasons_do_not_state_the_derivative() -> None:
     problem = problem_of("211*x")
     for line in ("210", "D(210*x)", "answer: 212", "answer: D(211*x)"):
         assert "211" not in TASK.step(problem, TASK.initial(problem), line).reason
+
+
+def played_to_the_end(problem: Problem, line: str) -> None:
+    """Go on from a claim by legal steps; each is valid and a step nearer."""
+    state = TASK.step(problem, TASK.initial(problem), line).state
+    assert state != TASK.initial(problem), line
+    while not TASK.is_solved(problem, state):
+        before, rng = TASK.potential(problem, state), np.random.default_rng(0)
+        verdict = TASK.step(problem, state, str(TASK.expert_step(problem, state, rng)))
+        assert verdict.valid, verdict.reason
+        state = verdict.state
+        assert TASK.potential(problem, state) == pytest.approx(before / 0.9)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("D(x) + {0}*D(1/x^60)*(D(7) + D(x^50)) - {0}*D(1/x^60)*(D(7) + D(x^50))", ""),
+        ("D(x) + x^60*D(1/(x^60*sin(x))) - x^60*D(1/(x^60*sin(x)))", ""),
+        ("D(x) + 9^30*D(9^30*x) - 9^30*D(9^30*x)", ""),
+        ("D(x) + D(exp(2*x)^33)^33 - D(exp(2*x)^33)^33", "powers of powers"),
+        ("D(x) + (9^60*D(9^60*x^2))^20 - (9^60*D(9^60*x^2))^20", "64 digits"),
+    ],
+)
+def test_no_rule_goes_beyond_the_limits(line: str, reason: str) -> None:
+    problem, line = problem_of("x"), line.format("x^60*D(x^60)")
+    if reason:
+        assert reason in TASK.step(problem, TASK.initial(problem), line).reason
+    else:
+        played_to_the_end(problem, line)

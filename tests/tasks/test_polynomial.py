@@ -312,3 +312,43 @@ def test_canonical_tells_problems_apart() -> None:
     canonical = {TASK.canonical(problem_of("expand", text)) for text in texts}
     assert len(canonical) == len(texts)
     assert TASK.canonical(problem_of("expand", "(y - 3)*(2 + y)")) in canonical
+
+
+def played_to_the_end(problem: Problem, line: str) -> None:
+    """Go on from a claim by legal steps; each is valid and a step nearer."""
+    state = TASK.step(problem, TASK.initial(problem), line).state
+    assert state != TASK.initial(problem), line
+    while not TASK.is_solved(problem, state):
+        before, rng = TASK.potential(problem, state), np.random.default_rng(0)
+        verdict = TASK.step(problem, state, str(TASK.expert_step(problem, state, rng)))
+        assert verdict.valid, verdict.reason
+        state = verdict.state
+        assert TASK.potential(problem, state) == pytest.approx(before / 0.9)
+
+
+@pytest.mark.parametrize(
+    ("problem", "line"),
+    [
+        (EXPAND, "(x + 2)*(x - 3) + (10^14*x + 1)*(x/10^14 + 1) - (10^14*x + 1)*(x/10^14 + 1)"),
+        (EXPAND, "(x + 2)*(x - 3) + (x^5 + 1)^2*(x - 1) - (x^5 + 1)^2*(x - 1)"),
+        (problem_of("factor", "x^12 - 1"), "(x^12 - 1 + 10^28*x - 10^28*x)*1"),
+        (problem_of("factor", "x^4 - 16"), "(x^2/10^14 - 4/10^14)*(10^14*x^2 + 4*10^14)"),
+    ],
+)
+def test_no_step_goes_beyond_the_limits(problem: Problem, line: str) -> None:
+    played_to_the_end(problem, line)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{0} + (x^6 + 1)^2*(x - 1) - (x^6 + 1)^2*(x - 1)", "degree"),
+        ("{0} + 10^31*x - 10^31*x", "30 digits"),
+        ("{0} + x/10^16*(x/10^16 + 1) - x/10^16*(x/10^16 + 1)", "30 digits"),
+    ],
+)
+def test_what_cancels_is_limited_too(line: str, reason: str) -> None:
+    for problem in (EXPAND, FACTOR):
+        verdict = TASK.step(problem, TASK.initial(problem), line.format(f"({problem.data[1]})"))  # type: ignore[index]
+        assert not verdict.valid
+        assert reason in verdict.reason
