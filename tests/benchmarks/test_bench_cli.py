@@ -81,7 +81,7 @@ def test_show_tells_of_settings_and_changed_lines(bench):
 
 
 def test_audit_prints_a_row_for_every_level(bench):
-    code, out, err = bench("audit", "Countdown", "Arithmetic", "--problems", 20)
+    code, out, err = bench("audit", "WaterJugs", "Arithmetic", "--problems", 20)
     assert (code, err) == (0, "")
     rows = [line.split() for line in out.splitlines() if "20/20" in line]
     assert [row[0] for row in rows] == ["1", "2", "3", "4", "5"] * 2

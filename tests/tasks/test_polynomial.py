@@ -92,6 +92,7 @@ def test_thoughts(line: str) -> None:
         (EXPAND, "x*x - x - 6", False),
         (EXPAND, "x^2 - x - 2*3", False),
         (EXPAND, "x^2 - x - 12/2", False),
+        (EXPAND, "2/2*x^2 - x - 6", False),
         (EXPAND, "x^2 - 1x - 6", True),
         (EXPAND, "x^2 - x - 3 - 3", False),
         (EXPAND, "x^2 - x + 0*x - 6", False),
