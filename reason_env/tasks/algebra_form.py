@@ -37,7 +37,7 @@ from typing import TypeAlias
 
 from sympy import QQ, Poly, Symbol
 
-from reason_env.tasks.algebra_text import (
+from reason_env.tasks.algebra_tree import (
     Call,
     Name,
     NotAlgebra,

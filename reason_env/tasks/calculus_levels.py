@@ -7,7 +7,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from reason_env.tasks.algebra_text import Call, Name, Tree, add, divide, multiply, number, power
+from reason_env.tasks.algebra_tree import (
+    Call,
+    Name,
+    Tree,
+    add,
+    divide,
+    multiply,
+    number,
+    power,
+)
 
 Maker = Callable[[np.random.Generator], Tree]
 

@@ -32,6 +32,14 @@ from reason_env.task import Budget, Room, Task, potential_at
 from reason_env.tasks.algebra_form import Exact, Value
 from reason_env.tasks.algebra_text import (
     FUNCTIONS,
+    check_length,
+    looks_like_expression,
+    parse,
+    read_problem,
+    render,
+    unordered_text,
+)
+from reason_env.tasks.algebra_tree import (
     ONE,
     ZERO,
     Call,
@@ -44,21 +52,15 @@ from reason_env.tasks.algebra_text import (
     Tree,
     add,
     base_of,
-    check_length,
     check_written,
     coefficient_of,
     divide,
     has_operator,
-    looks_like_expression,
     multiply,
     negate,
     number,
-    parse,
     parts_of,
     power,
-    read_problem,
-    render,
-    unordered_text,
     walk,
 )
 from reason_env.tasks.calculus_levels import DERIVATIVES

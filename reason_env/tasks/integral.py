@@ -38,6 +38,14 @@ from reason_env.task import Budget, Room, Task, potential_at
 from reason_env.tasks.algebra_form import Exact, Value, primitive, tree_of
 from reason_env.tasks.algebra_text import (
     FUNCTIONS,
+    check_length,
+    looks_like_expression,
+    parse,
+    read_problem,
+    render,
+    unordered_text,
+)
+from reason_env.tasks.algebra_tree import (
     MAX_EXPONENT,
     ZERO,
     Call,
@@ -47,21 +55,15 @@ from reason_env.tasks.algebra_text import (
     Tree,
     add,
     base_of,
-    check_length,
     check_written,
     coefficient_of,
     divide,
     has_operator,
-    looks_like_expression,
     multiply,
     negate,
     number,
-    parse,
     power,
-    read_problem,
-    render,
     terms_of,
-    unordered_text,
     walk,
 )
 from reason_env.tasks.calculus_levels import INTEGRALS

@@ -37,12 +37,14 @@ from reason_env import lines
 from reason_env.problem import Json, Kind, Problem, State, Verdict
 from reason_env.task import Budget, Room, Task, potential_at
 from reason_env.tasks.algebra_text import (
-    NotAlgebra,
-    Tree,
     check_length,
     looks_like_expression,
     render,
     unordered_text,
+)
+from reason_env.tasks.algebra_tree import (
+    NotAlgebra,
+    Tree,
 )
 from reason_env.tasks.polynomial_levels import LEVELS
 from reason_env.tasks.polynomial_rules import (

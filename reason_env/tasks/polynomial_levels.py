@@ -8,7 +8,15 @@ from typing import TypeAlias
 import numpy as np
 
 from reason_env.tasks.algebra_form import Exact, tree_of
-from reason_env.tasks.algebra_text import Name, Tree, add, multiply, negate, number, power
+from reason_env.tasks.algebra_tree import (
+    Name,
+    Tree,
+    add,
+    multiply,
+    negate,
+    number,
+    power,
+)
 
 Drawn: TypeAlias = tuple[str, Tree]
 """What to do (`expand` or `factor`), and with what."""

@@ -11,6 +11,10 @@ from math import gcd, lcm, prod
 
 from reason_env.tasks.algebra_form import Exact, Form, Key, factored, tree_of
 from reason_env.tasks.algebra_text import (
+    parse,
+    render,
+)
+from reason_env.tasks.algebra_tree import (
     ONE,
     ZERO,
     Name,
@@ -26,10 +30,8 @@ from reason_env.tasks.algebra_text import (
     factors_of,
     multiply,
     number,
-    parse,
     parts_of,
     power,
-    render,
     terms_of,
     walk,
 )

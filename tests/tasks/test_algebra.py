@@ -10,12 +10,11 @@ import pytest
 from reason_env.tasks.algebra_form import Exact, tree_of
 from reason_env.tasks.algebra_text import (
     FUNCTIONS,
-    OPERATORS,
-    NotAlgebra,
     looks_like_expression,
     parse,
     render,
 )
+from reason_env.tasks.algebra_tree import OPERATORS, NotAlgebra
 
 PIECES = ("x", "2", "3", "1/2", "x^2", "-x", "sin(x)", "cos(2*x)", "exp(x - 1)", "ln(x)", "1/x")
 
