@@ -44,7 +44,7 @@ test: lint
 perf: $(STAMP)
 	OMP_NUM_THREADS=1 $(PY) -m pytest benchmarks/perf -o python_files='perf_*.py' -q \
 		--benchmark-columns=median,min,max,rounds --benchmark-sort=name \
-		--benchmark-max-time=0.5
+		--benchmark-max-time=0.5 --benchmark-disable-gc
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks *.egg-info
