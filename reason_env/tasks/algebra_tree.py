@@ -235,9 +235,11 @@ def parts_of(tree: Tree) -> tuple[Tree, ...]:
 
 def walk(tree: Tree) -> Iterator[Tree]:
     """All subtrees, the tree itself first."""
-    yield tree
-    for part in parts_of(tree):
-        yield from walk(part)
+    waiting = [tree]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        waiting += parts_of(part)
 
 
 def has_operator(tree: Tree) -> bool:

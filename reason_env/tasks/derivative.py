@@ -45,7 +45,6 @@ from reason_env.tasks.algebra_tree import (
     Call,
     Name,
     NotAlgebra,
-    Number,
     Power,
     Product,
     Sum,
@@ -314,6 +313,8 @@ def _rules_for(tree: Tree) -> int:
 
 def _rules_left(tree: Tree) -> int:
     """How many rules it takes to work out all D(...) in an expression."""
+    if not has_operator(tree):
+        return 0
     if isinstance(tree, Call) and tree.name == "D":
         return _rules_for(tree.argument)
     return sum(map(_rules_left, parts_of(tree)))
@@ -362,7 +363,7 @@ def _rewritten(tree: Tree) -> Iterator[Tree]:
     elif isinstance(tree, Power):
         for new in _rewritten(tree.base):
             yield power(new, tree.exponent)
-    elif not isinstance(tree, Name | Number):
+    elif has_operator(tree):
         rebuilt = multiply if isinstance(tree, Product) else add
         parts = parts_of(tree)
         for i, part in enumerate(parts):
