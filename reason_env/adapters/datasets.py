@@ -29,13 +29,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reason_env import lines
+from reason_env.adapters.answer_task import AnswerTask
 from reason_env.adapters.text import to_charset
 from reason_env.answers import Form, Judgement, Status, form_of, judge_math
 from reason_env.errors import choose, require
-from reason_env.problem import Kind, Problem, State, Verdict
+from reason_env.problem import Problem, State
 from reason_env.splits import SPLITS, bucket, split_of
-from reason_env.task import Budget, Room, Task, potential_at
+from reason_env.task import Budget, Room
 from reason_env.tokenizer import TOKENIZER
 
 FILES = (".jsonl", ".json")
@@ -53,7 +53,7 @@ class _Row:
     place: str
 
 
-class Jsonl(Task):
+class Jsonl(AnswerTask):
     """Questions and answers of your own. `Problem.data` is the question, `solution` the answer.
 
     Args:
@@ -77,9 +77,6 @@ class Jsonl(Task):
     """
 
     name: ClassVar[str] = "Jsonl"
-    public_verifier: ClassVar[bool] = False
-    asks_answer: ClassVar[bool] = True
-    has_steps: ClassVar[bool] = False
     room: ClassVar[Room] = Room(compact=8192, verbose=8192 + 512)
     extras: ClassVar[tuple[str, ...]] = ("math",)
     file_holdout: ClassVar[str] = "content"
@@ -139,30 +136,12 @@ class Jsonl(Task):
             )
         return State(None)
 
-    def step(self, problem: Problem, state: State, line: str) -> Verdict:
-        if lines.kind_of(line) is not Kind.ANSWER:
-            return Verdict(Kind.THOUGHT, True, state)
-        gold, given = str(problem.solution), lines.answer_value(line)
-        judgement = self._judge(str(problem.data), gold, given)
-        # Kept in the state, so that nothing is ever scored twice.
-        answered = State(judgement.status.value, given)
-        if judgement.status is Status.CORRECT:
-            return Verdict(Kind.ANSWER, True, answered)
-        reason = judgement.reason
-        if reason.startswith("gold:"):
-            reason = "the gold answer cannot be used"  # what is wrong with it would tell it
-        if judgement.status is Status.UNSCORED:
-            reason = f"unscored: {reason}"
-        return Verdict(Kind.ANSWER, False, answered, reason)
-
-    def is_solved(self, problem: Problem, state: State) -> bool:
-        return state.answer is not None and state.data == Status.CORRECT.value
-
-    def potential(self, problem: Problem, state: State) -> float:
-        return potential_at(1) if state.answer is None else float(self.is_solved(problem, state))
-
-    def legal_steps(self, problem: Problem, state: State) -> Sequence[str]:
-        return []
+    def judge(self, problem: Problem, answer: str) -> Judgement:
+        judgement = self._judge(str(problem.data), str(problem.solution), answer)
+        if judgement.reason.startswith("gold:"):
+            # What is wrong with it would tell it.
+            return Judgement(judgement.status, "the gold answer cannot be used")
+        return judgement
 
     def expert_step(self, problem: Problem, state: State, rng: np.random.Generator) -> str | None:
         return f"answer: {problem.solution}" if state.answer is None else None
@@ -175,9 +154,6 @@ class Jsonl(Task):
             "Think step by step, in as many lines as you need. Then write the answer on a line "
             f"of its own, in the form: {self._example}"
         )
-
-    def show(self, problem: Problem, state: State) -> str:
-        return ""
 
     def canonical(self, problem: Problem) -> str:
         """Ignores white space and case."""

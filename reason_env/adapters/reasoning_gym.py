@@ -28,16 +28,17 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
 import numpy as np
 
-from reason_env import lines
+from reason_env.adapters.answer_task import AnswerTask
 from reason_env.adapters.reasoning_gym_names import DATASETS, EXCLUDED
+from reason_env.answers import Judgement, Status
 from reason_env.errors import choose, require
-from reason_env.problem import Kind, Problem, State, Verdict
+from reason_env.problem import Problem, State
 from reason_env.sandbox import (
     Sandbox,
     SandboxCrash,
@@ -45,7 +46,7 @@ from reason_env.sandbox import (
     SandboxRaised,
     SandboxTimeout,
 )
-from reason_env.task import Budget, Room, Task, potential_at
+from reason_env.task import Budget, Room
 from reason_env.tokenizer import TOKENIZER
 
 __all__ = ["DATASETS", "EXCLUDED", "ReasoningGym"]
@@ -67,7 +68,7 @@ _CONFIGURED_ROOM = 16_384
 _worker = Sandbox("reason_env.adapters.reasoning_gym_worker:serve", seconds=ITEM_SECONDS)
 
 
-class ReasoningGym(Task):
+class ReasoningGym(AnswerTask):
     """One data set of reasoning-gym. `Problem.data` is the question, `solution` what the worker
     makes the item from again: its seed and the changes to the configuration.
 
@@ -83,9 +84,6 @@ class ReasoningGym(Task):
             shows with the first problem.
     """
 
-    public_verifier: ClassVar[bool] = False
-    asks_answer: ClassVar[bool] = True
-    has_steps: ClassVar[bool] = False
     extras: ClassVar[tuple[str, ...]] = ("reasoning-gym",)
 
     def __init__(self, dataset: str, config: Mapping[str, Any] | None = None) -> None:
@@ -140,34 +138,22 @@ class ReasoningGym(Task):
                 f"The question {problem.data!r:.80} is not that of the {self.dataset} item of "
                 f"seed {seed} and config {config}"
             )
-        return State("open")
+        return State(None)
 
-    def step(self, problem: Problem, state: State, line: str) -> Verdict:
-        if lines.kind_of(line) is not Kind.ANSWER:
-            return Verdict(Kind.THOUGHT, True, state)
-        answer = lines.answer_value(line)
+    def judge(self, problem: Problem, answer: str) -> Judgement:
         seed, config = _made_from(problem)
         item = (self.dataset, problem.level, seed, config)
         try:
             _draw(*item)  # a new worker makes the item again, which is no part of scoring
             right = _call("score", *item, answer, seconds=SCORE_SECONDS)
-            status, reason = ("correct", "") if right else ("incorrect", "the answer is wrong")
         except SandboxRaised as error:
             # Not its message, which may name the right value.
-            status, reason = "unscored", f"unscored: the scorer raised {error.type_name}"
+            return Judgement(Status.UNSCORED, f"the scorer raised {error.type_name}")
         except (SandboxTimeout, SandboxMemory, SandboxCrash) as error:
-            status, reason = "unscored", f"unscored: {error}"
-        # Kept in the state, so that nothing is scored twice.
-        return Verdict(Kind.ANSWER, status == "correct", State(status, answer), reason)
-
-    def is_solved(self, problem: Problem, state: State) -> bool:
-        return state.answer is not None and state.data == "correct"
-
-    def potential(self, problem: Problem, state: State) -> float:
-        return potential_at(1) if state.answer is None else float(self.is_solved(problem, state))
-
-    def legal_steps(self, problem: Problem, state: State) -> Sequence[str]:
-        return []
+            return Judgement(Status.UNSCORED, str(error))
+        if right:
+            return Judgement(Status.CORRECT)
+        return Judgement(Status.INCORRECT, "the answer is wrong")
 
     def expert_step(self, problem: Problem, state: State, rng: np.random.Generator) -> str | None:
         if state.answer is not None:
@@ -178,9 +164,6 @@ class ReasoningGym(Task):
 
     def prompt(self, problem: Problem, style: str) -> str:
         return f"{problem.data}\n\n{HOW_TO_ANSWER}" if style == "verbose" else str(problem.data)
-
-    def show(self, problem: Problem, state: State) -> str:
-        return ""
 
     def budget(self, level: int) -> Budget:
         return Budget(steps=128, tokens=max(4096, 2 * self._facts.answer))
