@@ -11,7 +11,7 @@ def main() -> None:
     """Run the command line (see `run_app`)."""
     # Agents are found like scripts: from the folder one is in.
     sys.path.insert(0, "")
-    run_app("benchmarks.commands:app", ("typer", "rich"), "bench")
+    run_app("benchmarks.study_commands:app", ("typer", "rich"), "bench")
 
 
 if __name__ == "__main__":

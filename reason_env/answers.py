@@ -154,6 +154,22 @@ def form_of(gold: str) -> Form:
     return Form.EXPRESSION if number_in(wanted) is None else Form.VALUE
 
 
+def canonical_answer(text: str) -> str | None:
+    """One form for answers that are equal: to vote over, never to score.
+
+    Numbers in their last form are told by value (`1/2` and `0.5` are one), other mathematics by how
+    it reads, and everything else as text without regard to case and spaces. None for no answer.
+    """
+    if (value := parse_canonical(text)) is not None:
+        return str(value)
+    try:
+        node = _read(text)
+    except (SeveralAnswers, Unreadable):
+        return " ".join(text.split()).casefold() or None
+    number = number_in(node)
+    return repr(node) if number is None else str(number)
+
+
 @lru_cache(maxsize=4096)
 def _read(text: str) -> Node:
     node = parse(plain(text))

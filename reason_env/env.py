@@ -92,6 +92,26 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """What comes of one line, rewards apart.
+
+    Attributes:
+        episode: after the line.
+        feedback: what the environment wrote in reply.
+        solved: whether the line reached the goal.
+        cut: whether the token budget ended inside the line, which was then not verified.
+    """
+
+    episode: Episode
+    verdict: Verdict
+    feedback: str
+    terminated: bool
+    truncated: bool
+    solved: bool = False
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """What came of one or more lines; `feedback` is what the environment wrote in reply."""
 
@@ -268,47 +288,71 @@ class ReasonEnv(gymnasium.Env[Any, Any]):
         """Tokens of a line and its newline."""
         return len(self.tokenizer.encode(line.replace(lines.OUTSIDE, "?"))) + 1
 
-    def _write(self, line: str, tokens: int) -> Judged:
-        """Judge a line of `tokens` tokens and move on."""
-        before = self.episode
+    def follow(self, episode: Episode, line: str) -> Followed:
+        """What comes of a line at any point of any episode: this environment stays as it is.
+
+        `step` without its rewards, whose potentials may be slow: for searches, which go on from
+        many points. `Snapshot(followed.episode, rng)` restores one, since no line draws anything.
+
+        Args:
+            episode: of an environment with the same settings, not over.
+            line: without a newline.
+        """
+        line = lines.normalise(line)
+        return self._follow(episode, line, self._tokens(line))
+
+    def _follow(self, before: Episode, line: str, tokens: int) -> Followed:
+        """What comes of a normalised line of `tokens` tokens."""
         if before.stopped:
             raise gymnasium.error.ResetNeeded("The episode is over: call reset()")
         room = self.max_tokens - before.tokens
         if tokens > room:
-            return self._cut(line, room)
-        verdict = self._judge(line)
-        terminated = (
-            verdict.kind is Kind.ANSWER
-            or (verdict.kind is Kind.CLAIM and not verdict.valid and self.on_invalid == "end")
-            or (verdict.kind is Kind.CLAIM and self.task.is_solved(before.problem, verdict.state))
+            return self._cut(before, line, room)
+        verdict = self._judge(before, line)
+        kind, valid = verdict.kind, verdict.valid
+        solved = kind in (Kind.ANSWER, Kind.CLAIM) and self.task.is_solved(
+            before.problem, verdict.state
         )
-        solved = terminated and self.task.is_solved(before.problem, verdict.state)
-        if verdict.kind is Kind.UNDO and verdict.valid:
+        terminated = kind is Kind.ANSWER or (
+            kind is Kind.CLAIM and (solved or (not valid and self.on_invalid == "end"))
+        )
+        if kind is Kind.UNDO and valid:
             history = before.history[:-1]
-        elif verdict.kind is Kind.CLAIM and verdict.valid:
+        elif kind is Kind.CLAIM and valid:
             history = (*before.history, before.state)
         else:
             history = before.history
-        feedback = "" if terminated else self._feedback(verdict)
+        feedback = "" if terminated else self._feedback(before, verdict)
         steps, spent = before.steps + 1, before.tokens + tokens
         truncated = not terminated and (steps >= self.max_steps or spent >= self.max_tokens)
-        wrong = not verdict.valid and verdict.kind in (Kind.CLAIM, Kind.CHECK)
-        terms = RewardTerms(
-            outcome=float(solved),
-            validity=-1.0 if wrong else 0.0,
-            shaping=self._shaping(before.state, verdict.state, terminated),
+        episode = Episode(
+            before.problem,
+            verdict.state,
+            history,
+            f"{before.text}{line.replace(lines.OUTSIDE, '?')}\n{feedback}",
+            steps,
+            spent,
+            "",
+            before.context,
+            terminated or truncated,
         )
-        self._episode = replace(
-            before,
-            state=verdict.state,
-            history=history,
-            text=f"{before.text}{line.replace(lines.OUTSIDE, '?')}\n{feedback}",
-            steps=steps,
-            tokens=spent,
-            line="",
-            stopped=terminated or truncated,
-        )
-        return Judged(terms, verdict, feedback, terminated, truncated)
+        return Followed(episode, verdict, feedback, terminated, truncated, terminated and solved)
+
+    def _write(self, line: str, tokens: int) -> Judged:
+        """Judge a normalised line of `tokens` tokens, and move on."""
+        before = self.episode
+        followed = self._follow(before, line, tokens)
+        self._episode = followed.episode
+        verdict, terminated = followed.verdict, followed.terminated
+        terms = RewardTerms()
+        if not followed.cut:
+            wrong = not verdict.valid and verdict.kind in (Kind.CLAIM, Kind.CHECK)
+            terms = RewardTerms(
+                outcome=float(followed.solved),
+                validity=-1.0 if wrong else 0.0,
+                shaping=self._shaping(before, verdict.state, terminated),
+            )
+        return Judged(terms, verdict, followed.feedback, terminated, followed.truncated)
 
     def _write_lines(self, counted: list[tuple[str, int]]) -> Judged:
         """Judge lines in turn until the episode is over; terms and feedback are added up."""
@@ -323,23 +367,21 @@ class ReasonEnv(gymnasium.Env[Any, Any]):
             feedback="".join(j.feedback for j in judged),
         )
 
-    def _cut(self, line: str, room: int) -> Judged:
+    def _cut(self, before: Episode, line: str, room: int) -> Followed:
         """The budget ends inside this line: it is not verified."""
-        before = self.episode
         shown = line.replace(lines.OUTSIDE, "?")
         kept = self.tokenizer.decode(self.tokenizer.encode(shown)[:room])
         verdict = Verdict(Kind.THOUGHT, True, before.state, "cut by the token budget")
-        self._episode = replace(
+        episode = replace(
             before,
             text=before.text + kept,
             steps=before.steps + 1,
             tokens=self.max_tokens,
             stopped=True,
         )
-        return Judged(RewardTerms(), verdict, "", False, True)
+        return Followed(episode, verdict, "", False, True, cut=True)
 
-    def _judge(self, line: str) -> Verdict:
-        episode = self.episode
+    def _judge(self, episode: Episode, line: str) -> Verdict:
         kind = lines.kind_of(line)
         if kind is Kind.THOUGHT:
             return Verdict(Kind.THOUGHT, True, episode.state)
@@ -349,27 +391,27 @@ class ReasonEnv(gymnasium.Env[Any, Any]):
             return Verdict(Kind.UNDO, False, episode.state, "there is no step to take back")
         if kind is Kind.CHECK:
             claimed = line.strip().endswith("open")
-            true = (self.potential() > 0) == claimed
+            true = (self.task.potential(episode.problem, episode.state) > 0) == claimed
             reason = "" if true else "the goal's reach is not as claimed"
             return Verdict(Kind.CHECK, true, episode.state, reason)
         if kind is None and self.feedback == "state":
             line = self.task.complete(episode.problem, episode.state, line.strip())
         return self.task.step(episode.problem, episode.state, line)
 
-    def _feedback(self, verdict: Verdict) -> str:
+    def _feedback(self, before: Episode, verdict: Verdict) -> str:
         # The truth of a `check:` is never shown: it would make every agent an oracle's.
         if verdict.kind is Kind.CLAIM and not verdict.valid:
             text = "wrong: " + verdict.reason
         elif self.feedback == "state" and verdict.kind in (Kind.CLAIM, Kind.UNDO):
-            text = self.task.show(self.episode.problem, verdict.state)
+            text = self.task.show(before.problem, verdict.state)
         else:
             return ""
         return f"{MARK}{lines.normalise(text).replace(lines.OUTSIDE, '?')[: FEEDBACK_CHARS - 4]}\n"
 
-    def _shaping(self, state: State, following: State, terminated: bool) -> float:
-        problem = self.episode.problem
+    def _shaping(self, before: Episode, following: State, terminated: bool) -> float:
+        problem = before.problem
         after = 0.0 if terminated else self.task.potential(problem, following)
-        return self.reward.gamma * after - self.task.potential(problem, state)
+        return self.reward.gamma * after - self.task.potential(problem, before.state)
 
     def _observation(self) -> Any:
         return self.episode.text

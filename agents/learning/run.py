@@ -116,11 +116,10 @@ def _claim(folder: Path, resolved: dict[str, Any]) -> None:
 
 
 def _save_state(folder: Path, model: HFModel, optimizer: Optimizer, step: int) -> None:
-    head = model.value_head
     state = {
         "step": step,
         "network": model.network.state_dict(),
-        "value_head": None if head is None else head.state_dict(),
+        **{name: head.state_dict() for name, head in model.heads.items()},
         "optimizer": optimizer.state_dict(),
     }
     # A kill while writing must not cost the last good state.
@@ -136,8 +135,8 @@ def _restore(folder: Path, model: HFModel, optimizer: Optimizer) -> int:
         return 0
     state = torch.load(path, weights_only=True)
     model.network.load_state_dict(state["network"])
-    if model.value_head is not None:
-        model.value_head.load_state_dict(state["value_head"])
+    for name, head in model.heads.items():
+        head.load_state_dict(state[name])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])
 

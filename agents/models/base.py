@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +36,7 @@ class LanguageModel(Protocol):
         tokenizer: text to ids and back.
         digest: sha256 of what decides the model's output (weights, or the script).
         has_values: whether `values` is served (a value head was trained).
+        has_rewards: whether `rewards` is served (a process reward head was trained).
     """
 
     tokenizer: Tokenizer
@@ -44,6 +46,13 @@ class LanguageModel(Protocol):
 
     @property
     def has_values(self) -> bool: ...
+
+    @property
+    def has_rewards(self) -> bool: ...
+
+    def remembering(self) -> AbstractContextManager[None]:
+        """A context in which the model, whose weights do not change there, may keep what it has
+        read, so as not to read it again."""
 
     def generate(
         self,
@@ -77,3 +86,7 @@ class LanguageModel(Protocol):
 
     def values(self, prefixes: Sequence[Tokens]) -> list[float]:
         """Expected return from each prefix on, by the value head."""
+
+    def rewards(self, prefixes: Sequence[Tokens]) -> list[float]:
+        """Process reward of each prefix, in [0, 1]: how likely it is that its last line is right
+        and the goal still in reach."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from agents.models.sampling import RowSampler
 from reason_env.tokenizer import BOS, PAD, TOKENIZER, Tokenizer
 
 VALUE_HEAD_FILE = "value_head.safetensors"
+REWARD_HEAD_FILE = "reward_head.safetensors"
 
 
 class HFModel:
@@ -27,6 +30,7 @@ class HFModel:
     Attributes:
         network: the causal model.
         value_head: linear map (hidden size -> 1) on the last hidden state, or None.
+        reward_head: the same for process rewards, whose logit it gives, or None.
     """
 
     def __init__(
@@ -35,15 +39,30 @@ class HFModel:
         value_head: torch.nn.Linear | None = None,
         tokenizer: Tokenizer = TOKENIZER,
         max_rows: int = 512,
+        reward_head: torch.nn.Linear | None = None,
     ) -> None:
         self.network = network
         self.value_head = value_head
+        self.reward_head = reward_head
         self.tokenizer = tokenizer
         self.max_rows = max_rows
 
     @property
     def has_values(self) -> bool:
         return self.value_head is not None
+
+    def remembering(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    @property
+    def has_rewards(self) -> bool:
+        return self.reward_head is not None
+
+    @property
+    def heads(self) -> dict[str, torch.nn.Linear]:
+        """The heads that it has, by name."""
+        heads = {"value_head": self.value_head, "reward_head": self.reward_head}
+        return {name: head for name, head in heads.items() if head is not None}
 
     @property
     def digest(self) -> str:
@@ -52,25 +71,30 @@ class HFModel:
         for passing in ("_name_or_path", "architectures", "transformers_version", "dtype"):
             config.pop(passing, None)
         sha = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-        modules = {"network": self.network, "value_head": self.value_head}
-        for prefix, module in modules.items():
-            if module is not None:
-                for name, tensor in sorted(module.state_dict().items()):
-                    sha.update(f"{prefix}.{name}".encode())
-                    sha.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        for prefix, module in {"network": self.network, **self.heads}.items():
+            for name, tensor in sorted(module.state_dict().items()):
+                sha.update(f"{prefix}.{name}".encode())
+                sha.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
         return sha.hexdigest()
 
     def parameters(self) -> list[torch.nn.Parameter]:
-        """All trainable parameters, the value head's last."""
-        head = [] if self.value_head is None else list(self.value_head.parameters())
-        return [*self.network.parameters(), *head]
+        """All trainable parameters, the heads' last."""
+        heads = [p for head in self.heads.values() for p in head.parameters()]
+        return [*self.network.parameters(), *heads]
 
     def add_value_head(self) -> None:
         """Give it a value head that says 0 everywhere, if it has none."""
-        if self.value_head is None:
-            self.value_head = torch.nn.Linear(self.network.config.hidden_size, 1)
-            torch.nn.init.zeros_(self.value_head.weight)
-            torch.nn.init.zeros_(self.value_head.bias)
+        self.value_head = self.value_head or self._new_head()
+
+    def add_reward_head(self) -> None:
+        """Give it a process reward head that says 1/2 everywhere, if it has none."""
+        self.reward_head = self.reward_head or self._new_head()
+
+    def _new_head(self) -> torch.nn.Linear:
+        head = torch.nn.Linear(self.network.config.hidden_size, 1)
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.zeros_(head.bias)
+        return head
 
     @torch.no_grad()
     def generate(
@@ -171,13 +195,26 @@ class HFModel:
                 "This model has no value head; train one (reason-train expert-iteration or ppo) "
                 "or choose another guide"
             )
+        return self._at_ends(prefixes, self.value_head)
+
+    @torch.no_grad()
+    def rewards(self, prefixes: Sequence[Tokens]) -> list[float]:
+        if self.reward_head is None:
+            raise ValueError(
+                "This model has no process reward head; train one (reason-train reward-model) or "
+                "choose another guide"
+            )
+        return [1 / (1 + math.exp(-x)) for x in self._at_ends(prefixes, self.reward_head)]
+
+    def _at_ends(self, prefixes: Sequence[Tokens], head: torch.nn.Linear) -> list[float]:
+        """What a head says at the end of each prefix."""
         results: list[float] = []
         for start in range(0, len(prefixes), self.max_rows):
             ids, attention = _left_padded(
                 [(BOS, *prefix) for prefix in prefixes[start : start + self.max_rows]]
             )
             last = self.hidden(ids, attention)[:, -1]
-            results += self.value_head(last.float())[:, 0].tolist()
+            results += head(last.float())[:, 0].tolist()
         return results
 
     def hidden(self, ids: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
@@ -195,8 +232,8 @@ class HFModel:
         transformers_logging.disable_progress_bar()
         self.network.save_pretrained(folder)
         fast_tokenizer().save_pretrained(folder)
-        if self.value_head is not None:
-            save_file(dict(self.value_head.state_dict()), folder / VALUE_HEAD_FILE)
+        for name, head in self.heads.items():
+            save_file(dict(head.state_dict()), folder / f"{name}.safetensors")
 
     @classmethod
     def load(cls, path: str) -> HFModel:
@@ -225,11 +262,14 @@ class HFModel:
             )
         network = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
         network.eval()
-        head = None
+        model = cls(network)
         if (folder / VALUE_HEAD_FILE).is_file():
-            head = torch.nn.Linear(network.config.hidden_size, 1)
-            head.load_state_dict(load_file(folder / VALUE_HEAD_FILE))
-        return cls(network, head)
+            model.add_value_head()
+            model.heads["value_head"].load_state_dict(load_file(folder / VALUE_HEAD_FILE))
+        if (folder / REWARD_HEAD_FILE).is_file():
+            model.add_reward_head()
+            model.heads["reward_head"].load_state_dict(load_file(folder / REWARD_HEAD_FILE))
+        return model
 
 
 def _left_padded(rows: Sequence[Tokens]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias
 
 import numpy as np
@@ -35,11 +36,12 @@ class ScriptedModel:
         script: says what comes next. `logprobs` asks it with seed 0: where the line depends on
             the seed, give chances instead.
         value: expected return of a text, for a model with values.
+        reward: process reward of a text, for a model with rewards.
         name: stands for the script in the digest.
 
     Attributes:
         written: every prefix and its completion, in order: the model's own account of its work.
-        valued: every prefix whose value was asked for.
+        valued: every prefix whose value or process reward was asked for.
         calls: rows of each call of `generate`.
     """
 
@@ -49,9 +51,11 @@ class ScriptedModel:
         value: Callable[[str], float] | None = None,
         name: str = "scripted",
         tokenizer: Tokenizer = TOKENIZER,
+        reward: Callable[[str], float] | None = None,
     ) -> None:
         self.script = script
         self.value = value
+        self.reward = reward
         self.name = name
         self.tokenizer = tokenizer
         self.written: list[tuple[tuple[int, ...], Completion]] = []
@@ -82,6 +86,13 @@ class ScriptedModel:
     @property
     def has_values(self) -> bool:
         return self.value is not None
+
+    @property
+    def has_rewards(self) -> bool:
+        return self.reward is not None
+
+    def remembering(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     @property
     def digest(self) -> str:
@@ -129,6 +140,12 @@ class ScriptedModel:
             raise ValueError("This scripted model has no values; give it value=")
         self.valued += [tuple(prefix) for prefix in prefixes]
         return [self.value(self.tokenizer.decode(prefix)) for prefix in prefixes]
+
+    def rewards(self, prefixes: Sequence[Tokens]) -> list[float]:
+        if self.reward is None:
+            raise ValueError("This scripted model has no process rewards; give it reward=")
+        self.valued += [tuple(prefix) for prefix in prefixes]
+        return [self.reward(self.tokenizer.decode(prefix)) for prefix in prefixes]
 
     def _write(
         self,

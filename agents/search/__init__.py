@@ -12,13 +12,31 @@ from functools import partial
 from typing import Any
 
 from agents.search.ledger import BudgetSpent, Ledger
+from agents.search.limits import check_budget
 from agents.search.requests import Strategy
 from agents.search.scheduler import Found, run_searches
 from reason_env.errors import choose
 
-__all__ = ["BudgetSpent", "Found", "Ledger", "load_strategy", "run_searches", "strategy_names"]
+__all__ = [
+    "BudgetSpent",
+    "Found",
+    "Ledger",
+    "check_budget",
+    "load_strategy",
+    "run_searches",
+    "strategy_names",
+]
 
-_NOT_STRATEGIES = {"guides", "ledger", "requests", "scheduler", "tree"}
+_NOT_STRATEGIES = {
+    "guides",
+    "ledger",
+    "limits",
+    "node",
+    "requests",
+    "running",
+    "scheduler",
+    "tree",
+}
 
 
 def strategy_names() -> list[str]:

@@ -3,15 +3,20 @@
 | guide | reads | division |
 |---|---|---|
 | `policy` | the model's own log-probability per token | open |
-| `value` | the model's value head; at the end, the verifier where it is public | open |
+| `value` | a value head; at the end, the verifier where it is public | open |
+| `prm` | a process reward model: is the goal still in reach, is the last line right | open |
 | `public` | the verifier, at the end of episodes, where the prompt alone lets anyone check | open |
 | `oracle` | the verifier and the exact potential | oracle |
+
+Guides can be added up: `0.5*value+0.5*prm`, `prm+public`. A sum with the oracle in it is an oracle.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from agents.models.base import LanguageModel
 from agents.search.ledger import Ledger
@@ -19,65 +24,145 @@ from agents.search.requests import Node, Value
 from reason_env.env import ReasonEnv
 from reason_env.errors import choose
 
-GUIDES = ("policy", "value", "public", "oracle")
+GUIDES = ("policy", "value", "prm", "public", "oracle")
+LEARNED = ("value", "prm")
+"""Guides that a model serves."""
 
 
-def check_guide(guide: str, model: LanguageModel, env: ReasonEnv) -> None:
-    """Refuse a guide that cannot serve, before any work starts.
+class Asked(NamedTuple):
+    """A number that a model has to say.
 
-    Raises:
-        ValueError: unknown, not public for this task, or the model has no value head.
+    Attributes:
+        place: of the node among those to be valued.
+        weight: of the number in the node's value.
+        name: the guide, one of `LEARNED`.
     """
-    choose(guide, GUIDES, "guide")
-    if guide == "public" and not env.task.public_verifier:
-        raise ValueError(
-            f"The guide 'public' needs a task whose prompt alone lets anyone check a solution; "
-            f"{env.task.name} is not one: use 'policy', 'value', or 'oracle' (its own division)"
-        )
-    if guide == "value" and not model.has_values:
-        raise ValueError(
-            "The guide 'value' needs a model with a value head, as reason-train expert-iteration "
-            "and ppo make; this one has none: use 'policy' or 'public'"
-        )
+
+    place: int
+    weight: float
+    name: str
 
 
-def default_guide(model: LanguageModel, env: ReasonEnv) -> str:
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """One guide, or a weighted sum of several.
+
+    Attributes:
+        parts: weight (above 0) and name of each, names all different.
+    """
+
+    parts: tuple[tuple[float, str], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Guide:
+        """Read `value`, `prm+public` or `0.5*value+0.5*prm`.
+
+        Raises:
+            ValueError: an unknown guide, naming the nearest, a guide named twice, or a weight that
+                is not a number above 0.
+        """
+        parts: list[tuple[float, str]] = []
+        for part in text.split("+"):
+            weight, star, name = part.rpartition("*")
+            name = choose(name.strip(), GUIDES, "guide")
+            try:
+                number = float(weight) if star else 1.0
+            except ValueError:
+                number = math.nan
+            if not 0 < number < math.inf:
+                raise ValueError(
+                    f"Expected a weight above 0 before {name!r}, as in 0.5*value+0.5*prm; "
+                    f"received {weight.strip()!r} in {text!r}"
+                )
+            if name in [known for _, known in parts]:
+                raise ValueError(f"The guide {name!r} is named twice in {text!r}")
+            parts.append((number, name))
+        return cls(tuple(parts))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for _, name in self.parts)
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it puts a run in the oracle division."""
+        return "oracle" in self.names
+
+    def check(self, critic: LanguageModel, env: ReasonEnv) -> None:
+        """Refuse a guide that cannot serve, before any work starts.
+
+        Raises:
+            ValueError: not public for this task, or the model lacks the head.
+        """
+        if "public" in self.names and not env.task.public_verifier:
+            raise ValueError(
+                f"The guide 'public' needs a task whose prompt alone lets anyone check a solution; "
+                f"{env.task.name} is not one: use 'policy', 'value', or 'oracle' (its own division)"
+            )
+        if "value" in self.names and not critic.has_values:
+            raise ValueError(
+                "The guide 'value' needs a model with a value head, as reason-train "
+                "expert-iteration, ppo and reward-model make; this one has none: use 'policy' or "
+                "'public', or give a reward model"
+            )
+        if "prm" in self.names and not critic.has_rewards:
+            raise ValueError(
+                "The guide 'prm' needs a process reward model, as reason-train reward-model makes; "
+                "this model is none: use 'policy' or 'public', or give a reward model"
+            )
+
+    def judge(
+        self, nodes: Sequence[Node], env: ReasonEnv, ledger: Ledger
+    ) -> tuple[list[Value], list[Asked]]:
+        """What can be said without a model, charged to the ledger.
+
+        Returns:
+            A value per node as far as it goes, and what a model has to add to them.
+        """
+        public = env.task.public_verifier
+        reads_end = self.oracle or (public and not {"value", "public"}.isdisjoint(self.names))
+
+        values: list[Value] = []
+        wanted: list[Asked] = []
+        for index, node in enumerate(nodes):
+            episode = node.episode
+            if node.done and not episode.stopped:
+                # Its last line was cut and never played: it is no solution, nor can it become one.
+                values.append(Value(0.0))
+                continue
+            solved = False
+            if node.done and reads_end:
+                ledger.verifier_calls += 1
+                solved = env.task.is_solved(episode.problem, episode.state)
+            value = reward = 0.0
+            for weight, name in self.parts:
+                if name == "policy":
+                    value += weight * _by_policy(node)
+                elif name == "prm" or (name == "value" and not (node.done and public)):
+                    wanted.append(Asked(index, weight, name))
+                elif node.done:
+                    reward += weight * solved
+                elif name == "oracle":
+                    ledger.verifier_calls += 1
+                    value += weight * env.task.potential(episode.problem, episode.state)
+            values.append(Value(value, reward, solved))
+        return values, wanted
+
+
+def check_guide(guide: str, critic: LanguageModel, env: ReasonEnv) -> Guide:
+    """The guide of that name, refused if it cannot serve (see `Guide.parse`, `Guide.check`)."""
+    parsed = Guide.parse(guide)
+    parsed.check(critic, env)
+    return parsed
+
+
+def default_guide(critic: LanguageModel, env: ReasonEnv) -> str:
     """The strongest guide of the open division that the model and the task can serve."""
-    if model.has_values:
+    if critic.has_values:
         return "value"
     return "public" if env.task.public_verifier else "policy"
 
 
-def verdicts(
-    guide: str, nodes: Sequence[Node], env: ReasonEnv
-) -> tuple[list[Value | None], Ledger]:
-    """What the verifier lets this guide know; None where it is left to the model."""
-    task = env.task
-    reads_end = guide == "oracle" or (guide in ("value", "public") and task.public_verifier)
-    values: list[Value | None] = []
-    calls = 0
-    for node in nodes:
-        episode = node.snapshot.episode
-        if node.done and not episode.stopped:
-            # Its last line was cut and never played: it is no solution, nor can it become one.
-            values.append(Value(0.0))
-        elif guide == "policy":
-            values.append(_by_policy(node))
-        elif node.done and reads_end:
-            calls += 1
-            solved = task.is_solved(episode.problem, episode.state)
-            values.append(Value(0.0, reward=float(solved), solved=solved))
-        elif guide == "oracle":
-            calls += 1
-            values.append(Value(task.potential(episode.problem, episode.state)))
-        elif guide == "public":
-            values.append(Value(0.0))
-        else:
-            values.append(None)
-    return values, Ledger(verifier_calls=calls)
-
-
-def _by_policy(node: Node) -> Value:
+def _by_policy(node: Node) -> float:
     """Geometric mean probability of the tokens written so far, in [0, 1]."""
-    tokens = sum(len(line) for line in node.tokens)
-    return Value(math.exp(node.logprob / tokens) if tokens else 1.0)
+    return math.exp(node.logprob / node.size) if node.size else 1.0

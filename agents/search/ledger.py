@@ -6,17 +6,18 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ledger:
-    """Counts of one problem's search; they add up over problems.
+    """Counts of one problem's search, kept by the scheduler; they add up over problems.
 
     Attributes:
         generated_tokens: tokens that the model wrote, discarded candidates included.
-        prompt_tokens: tokens of the prefixes that it read for them.
+        prompt_tokens: tokens of the prefixes that it wrote them after (how many of them it had
+            read before, for other lines, is not counted: that is the model's own affair).
         model_calls: completions asked for (rows, however they were batched).
         env_steps: lines played in an environment.
         verifier_calls: times a guide read the verifier (solved or not, or the potential).
-        evaluator_calls: states valued by the model.
+        evaluator_calls: states valued by a model, the policy itself or a reward model.
     """
 
     generated_tokens: int = 0

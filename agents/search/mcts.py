@@ -54,11 +54,11 @@ class _Vertex:
     @property
     def logprob(self) -> float:
         """Of the line that leads here."""
-        return self.node.logprobs[-1]
+        return self.node.logprob - self.parent.node.logprob if self.parent else 0.0
 
     @property
     def line(self) -> str:
-        return _since(self.parent.node, self.node) if self.parent else ""
+        return self.node.line
 
 
 def mcts(
@@ -130,15 +130,15 @@ def _widen(
     grown: list[_Vertex], leaf: _Vertex, branch: int
 ) -> Generator[Request, Response, list[_Vertex]]:
     """Draw new lines at a leaf, add them as children, and value them."""
-    [drawn] = yield from generate([leaf.node], branch, without=leaf.drawn)
+    [drawn] = yield from generate([leaf.node], branch, without=[leaf.drawn])
     before = len(leaf.drawn)
     fresh: dict[str, Node] = {}
     for node in drawn:
-        if node.written is None or node.written is leaf.node.written:
+        if node.written is None:
             continue  # the budget ended before this one was begun
         # Lines drawn at the same time may still be equal. One that was cut off is no line.
-        if len(node.actions) > len(leaf.node.actions):
-            fresh.setdefault(_since(leaf.node, node), node)
+        if node.lines:
+            fresh.setdefault(node.line, node)
         if node.written.tokens not in [known.tokens for known in leaf.drawn]:
             leaf.drawn.append(node.written)
     leaf.tries += branch
@@ -155,11 +155,6 @@ def _widen(
         grown.append(child)
         new.append(child)
     return new
-
-
-def _since(before: Node, node: Node) -> str:
-    """What was written in between: a line, or two where `<eos>` ended the first."""
-    return "\n".join(node.actions[len(before.actions) :])
 
 
 def _back_up(leaf: _Vertex, discount: float) -> None:

@@ -1,4 +1,4 @@
-"""The vocabulary between strategies and the scheduler: nodes, requests, and what comes back.
+"""The vocabulary between strategies and the scheduler: requests, and what comes back.
 
 A strategy is a generator for one problem. It yields requests and receives their results:
 
@@ -14,41 +14,22 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from agents.models.base import Completion
+from agents.search.node import Node
 from agents.search.tree import Tree
-from reason_env.env import Snapshot
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
-    """A point that a search has reached: an environment snapshot and the way there.
-
-    Attributes:
-        snapshot: to go on from. Strategies do not look into it: what they may know of a node
-            comes from `Evaluate`.
-        context: token ids that the model reads: prompt, lines, feedback.
-        actions: the lines from the root, as written.
-        tokens: their token ids, newlines included.
-        logprobs: natural log-probability of each line under the model at temperature 1.
-        done: whether the episode is over, or its last line was cut and so can't be played.
-        written: the last completion, as the model gave it.
-        played: how many of the actions the environment has taken. Where the verifier is private,
-            a wrong claim has ended the episode without the search being told: it goes on writing
-            lines that are not played.
-    """
-
-    snapshot: Snapshot
-    context: tuple[int, ...]
-    actions: tuple[str, ...] = ()
-    tokens: tuple[tuple[int, ...], ...] = ()
-    logprobs: tuple[float, ...] = ()
-    done: bool = False
-    written: Completion | None = None
-    played: int = 0
-
-    @property
-    def logprob(self) -> float:
-        """Log-probability of all lines from the root."""
-        return sum(self.logprobs)
+__all__ = [
+    "Answers",
+    "Choice",
+    "Evaluate",
+    "Generate",
+    "Node",
+    "Search",
+    "Strategy",
+    "Value",
+    "answers",
+    "evaluate",
+    "generate",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +37,31 @@ class Generate:
     """Continue each node `n` times by one line, or until its episode is over.
 
     Answered by one list of `n` nodes per node of the request. Nodes that are done come back as
-    they are. Lines in `without` are not drawn again (temperature 1, one line).
+    they are. What `without` has for a node is not drawn again there (temperature 1, one line).
     """
 
     nodes: Sequence[Node]
     n: int = 1
     until: str = "line"
     temperature: float = 1.0
-    without: Sequence[Completion] = ()
+    without: Sequence[Sequence[Completion]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
     """Value each node by the search's guide. Answered by one `Value` per node."""
+
+    nodes: Sequence[Node]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What each node answers, in canonical form: to vote over. Answered by one string per node.
+
+    None where nothing was answered: the episode is not over, or was given up. Equal values in
+    other forms (`1/2`, `0.5`) are one answer. Where the task asks for no answer, it is the state
+    that the lines have led to if the verifier is public, else the last line.
+    """
 
     nodes: Sequence[Node]
 
@@ -100,9 +93,10 @@ class Choice:
     tree: Tree | None = field(default=None, compare=False)
 
 
-Request: TypeAlias = Generate | Evaluate
+Request: TypeAlias = Generate | Evaluate | Answers
 Response: TypeAlias = Any
-"""`list[list[Node]]` for a `Generate`, `list[Value]` for an `Evaluate`."""
+"""`list[list[Node]]` for a `Generate`, `list[Value]` for an `Evaluate`, `list[str | None]` for
+`Answers`."""
 Search: TypeAlias = Generator[Request, Response, Choice]
 Strategy: TypeAlias = Callable[[Node], Search]
 
@@ -112,7 +106,7 @@ def generate(
     n: int = 1,
     until: str = "line",
     temperature: float = 1.0,
-    without: Sequence[Completion] = (),
+    without: Sequence[Sequence[Completion]] = (),
 ) -> Generator[Request, Response, list[list[Node]]]:
     """`yield Generate(...)` with the type of its answer."""
     groups: list[list[Node]] = yield Generate(nodes, n, until, temperature, without)
@@ -123,3 +117,9 @@ def evaluate(nodes: Sequence[Node]) -> Generator[Request, Response, list[Value]]
     """`yield Evaluate(...)` with the type of its answer."""
     values: list[Value] = yield Evaluate(nodes)
     return values
+
+
+def answers(nodes: Sequence[Node]) -> Generator[Request, Response, list[str | None]]:
+    """`yield Answers(...)` with the type of its answer."""
+    found: list[str | None] = yield Answers(nodes)
+    return found

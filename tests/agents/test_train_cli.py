@@ -45,7 +45,7 @@ def test_tiny_then_sft_then_search_then_ppo(train, tmp_path):
     for command, *options in (
         ["sft", "--steps", 4, "--batch", 8, "--workers", 0],
         ["expert-iteration", "--rounds", 1, "--problems", 4, "--simulations", 2],
-        ["ppo", "--updates", 2, "--problems", 4, "--samples", 2, "--minibatch", 4],
+        ["ppo", "--updates", 2, "--problems", 4, "--minibatch", 4, "--reward", "shaped"],
     ):
         run = tmp_path / command
         code, out, err = train(command, "--model", model, "--out", run, "--env", ENV, *options)

@@ -36,11 +36,11 @@ class Watched(Countdown):
 class WatchedEnv(ReasonEnv):
     """Counts its steps, and tells its task's own reads from those of others."""
 
-    def step(self, action):
+    def follow(self, episode, line):
         self.task.stepping = True
         self.task.steps += 1
         try:
-            return super().step(action)
+            return super().follow(episode, line)
         finally:
             self.task.stepping = False
 
@@ -105,7 +105,9 @@ def check(strategy, budget, guide, line_tokens=12, count=3):
     model = ScriptedModel(babble, value=lambda text: len(text) % 7 / 7)
     envs = watched(count)
     texts = [env.episode.text for env in envs]
-    found = run_searches(model, envs, strategy, range(count), budget, guide, line_tokens)
+    found = run_searches(
+        model, envs, strategy, range(count), budget, guide, line_tokens, refuse_short=False
+    )
     recounted = recount(model, texts)
     for env, text, one in zip(envs, texts, found, strict=True):
         assert one.error is None

@@ -32,10 +32,10 @@ def sealed(task_type):
             return super().potential(problem, state)
 
     class SealedEnv(ReasonEnv):
-        def step(self, action):
+        def follow(self, episode, line):
             self.task.open = True
             try:
-                return super().step(action)
+                return super().follow(episode, line)
             finally:
                 self.task.open = False
 
@@ -67,7 +67,7 @@ def test_the_seal_holds():
 
 @pytest.mark.parametrize("guide", GUIDES)
 def test_the_oracle_alone_is_an_oracle(guide):
-    model = biased(0.5, value={})
+    model = ScriptedModel(babble, lambda text: 0.5, reward=lambda text: 0.5)
     envs = [doors("LR"), doors("RR")]
     found = run_searches(model, envs, load_strategy("mcts"), [1, 2], 60, guide)
     assert [one.oracle for one in found] == [guide == "oracle"] * 2

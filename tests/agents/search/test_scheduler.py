@@ -176,7 +176,7 @@ def asks_in_another_tongue(root):
         (lets_the_end_through, "BudgetSpent"),
         (returns_nothing, "TypeError: A strategy returns a Choice, received None"),
         (asks_for_nothing, "ValueError: Expected n >= 1"),
-        (asks_in_another_tongue, "TypeError: A strategy yields Generate or Evaluate"),
+        (asks_in_another_tongue, "TypeError: A strategy yields a request"),
     ],
 )
 def test_a_mistake_is_told_and_charged(make_envs, strategy, error):
@@ -197,7 +197,7 @@ def test_a_mistake_loses_its_own_problem_only(make_envs):
     )
     assert [one.error for one in found] == [None, "RuntimeError: a bug", None]
     assert [one.actions for one in found] == [("answer: 1",), (), ("answer: 1",)]
-    assert len({one.ledger for one in found}) == 1
+    assert len({str(one.ledger) for one in found}) == 1
 
 
 # -- Mistakes of the caller: named, and before any model call ----------------------------------

@@ -11,7 +11,7 @@ from agents.search import load_strategy, run_searches, strategy_names
 
 def run(model, envs, name, guide=None, budget=None, **options):
     strategy = load_strategy(name, **options)
-    return run_searches(model, envs, strategy, range(len(envs)), budget, guide)
+    return run_searches(model, envs, strategy, range(len(envs)), budget, guide, refuse_short=False)
 
 
 def test_names():
