@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _NOT_STRATEGIES = {
+    "final",
     "guides",
     "ledger",
     "limits",
