@@ -40,7 +40,14 @@ def run(
     ] = None,
     guide: Annotated[
         str | None,
-        typer.Option(help="Who values what the search finds. [default: the best open guide]"),
+        typer.Option(
+            help="Who values what the search finds: policy, value, prm, public, oracle, or a sum "
+            "such as 0.5*value+0.5*prm. [default: the best open guide]"
+        ),
+    ] = None,
+    reward_model: Annotated[
+        str | None,
+        typer.Option(help="Model that serves the guides value and prm. [default: the model]"),
     ] = None,
     agent: Annotated[
         str | None,
@@ -68,6 +75,7 @@ def run(
         strategy=strategy,
         options=parse_options(option or []),
         guide=guide,
+        reward_model=reward_model,
         agent=agent,
         budget_tokens=budget_tokens,
         limit=limit,

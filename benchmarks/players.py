@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,31 +33,54 @@ Player = Callable[[Sequence[Item], Sequence[int]], list[Played]]
 """Plays items, each with a seed of its own. How they are grouped must not matter."""
 
 
-def model_player(
-    model: LanguageModel,
-    strategy: str,
-    options: Mapping[str, Any],
-    budget_tokens: int | None,
-    guide: str | None = None,
-) -> Player:
-    """A language model that searches, many problems at once.
+@dataclass(frozen=True, slots=True)
+class Searcher:
+    """A language model that searches, many problems at once (see `agents.search.run_searches`)."""
 
-    Raises:
-        ValueError: an unknown strategy or option, naming the nearest.
-    """
-    from agents.search import load_strategy, run_searches
+    model: LanguageModel
+    strategy: str
+    options: Mapping[str, Any]
+    budget_tokens: int | None
+    guide: str | None = None
+    reward_model: LanguageModel | None = None
 
-    search = load_strategy(strategy, **options)
+    def check(self, items: Sequence[Item]) -> None:
+        """Refuse settings with which the items cannot be searched, before any work.
 
-    def play(items: Sequence[Item], seeds: Sequence[int]) -> list[Played]:
-        envs = []
-        for item in items:
-            envs.append(make_env(item.env, item.kwargs))
-            envs[-1].reset(seed=item.seed)
-        found = run_searches(model, envs, search, seeds, budget_tokens, guide)
+        Raises:
+            ValueError: a strategy, option or guide that cannot serve, or a budget of tokens within
+                which none of the items could be answered.
+        """
+        from agents.search import check_budget, check_searches, load_strategy
+
+        kinds = {(item.env, json.dumps(item.kwargs)): item for item in items}
+        search = load_strategy(self.strategy, **self.options)
+        envs = [_reset(item) for item in kinds.values()]
+        check_searches(self.model, envs, search, self.budget_tokens, self.guide, self.reward_model)
+        if self.budget_tokens is not None:
+            check_budget(map(_reset, items), self.budget_tokens)
+
+    def __call__(self, items: Sequence[Item], seeds: Sequence[int]) -> list[Played]:
+        from agents.search import load_strategy, run_searches
+
+        found = run_searches(
+            self.model,
+            [_reset(item) for item in items],
+            load_strategy(self.strategy, **self.options),
+            seeds,
+            self.budget_tokens,
+            self.guide,
+            reward_model=self.reward_model,
+            refuse_short=False,  # `check` has asked that of the whole suite
+        )
         return [Played(f.actions, f.tokens, f.ledger.to_json(), f.oracle, f.error) for f in found]
 
-    return play
+
+def _reset(item: Item) -> ReasonEnv:
+    """The environment at the item's problem."""
+    env = make_env(item.env, item.kwargs)
+    env.reset(seed=item.seed)
+    return env
 
 
 def defaults_of(strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,8 +106,8 @@ def agent_player(agent: Agent) -> Player:
 
 
 def _play_agent(agent: Agent, oracle: bool, item: Item, seed: int) -> Played:
-    env = make_env(item.env, item.kwargs)
-    observation, _ = env.reset(seed=item.seed)
+    env = _reset(item)
+    observation = env.episode.text
     actions: list[str] = []
     error = None
     try:

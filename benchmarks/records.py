@@ -136,9 +136,9 @@ class Manifest:
     Attributes:
         config: everything that decides the episodes; a folder never mixes two of them:
             `suite` (`Suite.to_json()`), `limit`, `suite_hash`, `model_digest` (sha256 of the
-            weights, None for an agent), `strategy`, `options` (as given, and the guide if one
-            was), `agent` (one of strategy and agent is None), `budget_tokens` (per problem, None:
-            no limit), `seed`.
+            weights, None for an agent), `strategy`, `options` (as given, and the guide and the
+            start of the reward model's sha256 if they were), `agent` (one of strategy and agent
+            is None), `budget_tokens` (per problem, None: no limit), `seed`.
         label: the stage this run stands for in reports (`initialised`, `after PPO`); free text.
         model: where the model was loaded from; None for an agent.
         episodes: how many the suite asks for: the denominator of every score.

@@ -23,10 +23,10 @@ from benchmarks.environment import capture
 from benchmarks.players import (
     Played,
     Player,
+    Searcher,
     agent_player,
     defaults_of,
     describe,
-    model_player,
 )
 from benchmarks.progress import bar
 from benchmarks.records import (
@@ -61,6 +61,7 @@ def run_suite(
     strategy: str = "greedy",
     options: Mapping[str, Any] | None = None,
     guide: str | None = None,
+    reward_model: str | Path | LanguageModel | None = None,
     agent: str | None = None,
     budget_tokens: int | None = None,
     limit: int | None = None,
@@ -77,6 +78,7 @@ def run_suite(
         model: directory or hub id, or a model loaded already. Either this or `agent`.
         strategy: how the model searches, and `options`: its settings.
         guide: who values what the search finds (`agents.search.guides`); None: the best open one.
+        reward_model: serves the guides `value` and `prm`; None: the model itself.
         agent: `random`, `expert` or `package.module:make`.
         budget_tokens: generated tokens per problem; None: the suite's own budget.
         limit: at most so many episodes of each of the suite's entries.
@@ -90,8 +92,10 @@ def run_suite(
     """
     if (model is None) == (agent is None):
         raise ValueError("A run needs a model or an agent, and not both")
-    if agent is not None and (budget_tokens is not None or options or guide):
-        raise ValueError("Budget, strategy options and guide are for models, not for agents")
+    if agent is not None and (budget_tokens is not None or options or guide or reward_model):
+        raise ValueError(
+            "Budget, strategy options, guide and reward model are for models, not for agents"
+        )
     for name, number in (("budget_tokens", budget_tokens), ("chunk", chunk)):
         if number is not None and number < 1:
             raise ValueError(f"{name} must be 1 or more, received {number}")
@@ -115,13 +119,19 @@ def run_suite(
     else:
         assert model is not None
         defaults = defaults_of(strategy, options or {})  # a typo need not wait for the weights
-        path, loaded = _load(model)
         budget = problems.suite.budget_tokens if budget_tokens is None else budget_tokens
-        player = model_player(loaded, strategy, options or {}, budget, guide)
+        path, loaded = _load(model)
+        critic = None if reward_model is None else _load(reward_model)[1]
+        player = Searcher(loaded, strategy, options or {}, budget, guide, critic)
+        player.check(problems.items)
         config |= {
             "model_digest": loaded.digest,
             "strategy": strategy,
-            "options": dict(options or {}) | ({"guide": guide} if guide else {}),
+            "options": {
+                **(options or {}),
+                **({"guide": guide} if guide else {}),
+                **({"reward_model": critic.digest[:12]} if critic else {}),
+            },
             "budget_tokens": budget,
         }
     manifest = Manifest(config, label, path, len(problems.items), capture(), defaults)

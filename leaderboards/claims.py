@@ -106,7 +106,7 @@ def read_claim(data: bytes) -> Claim:
         label=strict.line_of_text(value["label"], f"{RUN}: label", 80, empty=True),
         counts={name: strict.whole(value[name], f"{RUN}: {name}", 0, _MOST) for name in _COUNTS},
         ledger=_ledger(value["ledger"]),
-        oracle=agent == "expert" or "oracle" in _texts(options),
+        oracle=agent == "expert" or any("oracle" in text for text in _texts(options)),
     )
 
 

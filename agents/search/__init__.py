@@ -14,7 +14,7 @@ from typing import Any
 from agents.search.ledger import BudgetSpent, Ledger
 from agents.search.limits import check_budget
 from agents.search.requests import Strategy
-from agents.search.scheduler import Found, run_searches
+from agents.search.scheduler import Found, check_searches, run_searches
 from reason_env.errors import choose
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Found",
     "Ledger",
     "check_budget",
+    "check_searches",
     "load_strategy",
     "run_searches",
     "strategy_names",

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from agents.models.base import LanguageModel
-from agents.search.guides import Guide, check_guide, default_guide
+from agents.search.guides import check_guide, default_guide
 from agents.search.ledger import Ledger
 from agents.search.limits import check_budget
 from agents.search.requests import Strategy
@@ -78,20 +78,10 @@ def run_searches(
         ValueError: a budget below one answer, a line limit below 1, an option of the strategy out
             of its range, or a guide that cannot serve.
     """
-    if len(seeds) != len(envs):
-        raise ValueError(f"Expected one seed per problem, received {len(seeds)} for {len(envs)}")
-    for name, number in (("budget_tokens", budget_tokens), ("line_tokens", line_tokens)):
-        if number is not None and number < 1:
-            raise ValueError(f"{name} must be 1 or more, received {number}")
+    critic = model if reward_model is None else reward_model
+    running = _start(critic, envs, strategy, seeds, budget_tokens, guide, line_tokens)
     if budget_tokens is not None and refuse_short:
         check_budget(envs, budget_tokens)
-    critic = model if reward_model is None else reward_model
-    guides: dict[str, Guide] = {}
-    running = []
-    for env, seed in zip(envs, seeds):
-        name = guide or default_guide(critic, env)
-        guides[name] = check_guide(name, critic, env)
-        running.append(Running(env, strategy, seed, budget_tokens, guides[name], line_tokens))
     live = [search for search in running if not search.over]
     with ExitStack() as remembered:
         for reader in {id(model): model, id(critic): critic}.values():
@@ -106,6 +96,49 @@ def run_searches(
                 progress(len(live) - len(still))
             live = still
     return [_found(search) for search in running]
+
+
+def check_searches(
+    model: LanguageModel,
+    envs: Sequence[ReasonEnv],
+    strategy: Strategy,
+    budget_tokens: int | None = None,
+    guide: str | None = None,
+    reward_model: LanguageModel | None = None,
+) -> None:
+    """Refuse what `run_searches` would refuse, without a call of any model.
+
+    Raises:
+        ValueError: as there.
+    """
+    critic = model if reward_model is None else reward_model
+    _start(critic, envs, strategy, [0] * len(envs), budget_tokens, guide, LINE_TOKENS)
+
+
+def _start(
+    critic: LanguageModel,
+    envs: Sequence[ReasonEnv],
+    strategy: Strategy,
+    seeds: Sequence[int],
+    budget_tokens: int | None,
+    guide: str | None,
+    line_tokens: int,
+) -> list[Running]:
+    """All searches, each up to its first request.
+
+    Raises:
+        ValueError: see `run_searches`.
+    """
+    if len(seeds) != len(envs):
+        raise ValueError(f"Expected one seed per problem, received {len(seeds)} for {len(envs)}")
+    for name, number in (("budget_tokens", budget_tokens), ("line_tokens", line_tokens)):
+        if number is not None and number < 1:
+            raise ValueError(f"{name} must be 1 or more, received {number}")
+    running = []
+    for env, seed in zip(envs, seeds):
+        checked = check_guide(guide or default_guide(critic, env), critic, env)
+        running.append(Running(env, strategy, seed, budget_tokens, checked, line_tokens))
+    return running
 
 
 def _found(search: Running) -> Found:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from agents.models.scripted import ScriptedModel
 from benchmarks import players, runner
 from benchmarks.players import Played
 from benchmarks.records import LEDGER, RUN, Manifest, load_run, read_episodes
@@ -229,8 +230,10 @@ def test_errors_count_and_are_reported(tmp_path):
 def test_a_model_is_searched_with_its_own_seed_for_each_problem(tmp_path, monkeypatch):
     calls = []
 
-    def run_searches(model, envs, strategy, seeds, budget_tokens=None, guide=None):
-        calls.append((len(envs), list(seeds), strategy.keywords, budget_tokens, guide))
+    def run_searches(model, envs, strategy, seeds, budget_tokens, guide, reward_model, **_):
+        calls.append(
+            (len(envs), list(seeds), strategy.keywords, budget_tokens, guide, reward_model)
+        )
         ledger = SimpleNamespace(to_json=lambda: dict.fromkeys(LEDGER, 2))
         found = SimpleNamespace(
             actions=("1 + 1 = 3",), tokens=((5, 6),), ledger=ledger, oracle=False, error=None
@@ -240,22 +243,27 @@ def test_a_model_is_searched_with_its_own_seed_for_each_problem(tmp_path, monkey
     import agents.search
 
     monkeypatch.setattr(agents.search, "run_searches", run_searches)
-    model = SimpleNamespace(digest="d" * 64)
+    model, critic = (ScriptedModel(lambda text, seed: "<eos>", name=name) for name in "dc")
     suite = Suite.from_json({**SUITE.to_json(), "budget_tokens": 100})
     arguments = {"model": model, "strategy": "best_of_n", "options": {"n": 3}, "progress": False}
     run = run_suite(suite, tmp_path / "a", chunk=4, seed=3, **arguments)
     assert [c[0] for c in calls] == [4, 2]
-    assert [c[2:] for c in calls] == [({"n": 3}, 100, None)] * 2
+    assert [c[2:] for c in calls] == [({"n": 3}, 100, None, None)] * 2
     seeds = [stream_seed("search", 3, e.problem) for e in run.episodes]
     assert calls[0][1] + calls[1][1] == seeds
-    assert run.manifest.config["model_digest"] == "d" * 64
+    assert run.manifest.config["model_digest"] == model.digest
     assert run.manifest.config["budget_tokens"] == 100
     assert run.episodes[0].tokens == ((5, 6),)
-    run_suite(suite, tmp_path / "b", budget_tokens=7, guide="public", **arguments)
-    assert calls[-1][3:] == (7, "public")
-    assert load_run(tmp_path / "b").manifest.config["options"] == {"n": 3, "guide": "public"}
+    arguments_b = {"budget_tokens": 70, "guide": "public", "reward_model": critic}
+    run_suite(suite, tmp_path / "b", **arguments_b, **arguments)
+    assert calls[-1][3:] == (70, "public", critic)
+    assert load_run(tmp_path / "b").manifest.config["options"] == {
+        "n": 3,
+        "guide": "public",
+        "reward_model": critic.digest[:12],
+    }
     assert "n" not in run.manifest.defaults
-    other = SimpleNamespace(digest="e" * 64)
+    other = ScriptedModel(lambda text, seed: "<eos>", name="e")
     with pytest.raises(ValueError, match="differs in model_digest"):
         run_suite(suite, tmp_path / "a", seed=3, **{**arguments, "model": other})
 
@@ -267,6 +275,7 @@ def test_a_model_is_searched_with_its_own_seed_for_each_problem(tmp_path, monkey
         ({"model": "x", "agent": "random"}, "and not both"),
         ({"agent": "random", "budget_tokens": 5}, "for models, not for agents"),
         ({"agent": "random", "options": {"n": 1}}, "for models, not for agents"),
+        ({"agent": "random", "reward_model": "x"}, "for models, not for agents"),
         ({"agent": "random", "chunk": 0}, "chunk must be 1 or more"),
         ({"agent": "random", "seed": -1}, "seed must be 0 or more"),
         ({"agent": "random", "limit": 0}, "limit must be 1 or more"),
@@ -313,3 +322,24 @@ def test_an_agent_that_fails_costs_its_own_episode_only():
     assert lost.error.startswith("RuntimeError: lost at <object object at 0x...>")
     assert runner.score(item, lost).status == "error"
     assert runner.score(item, fine).status == "ok"
+
+
+SCRIPTED = ScriptedModel(lambda text, seed: "<eos>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"budget_tokens": 3}, "budget_tokens=3 is below one answer.* takes [0-9]+ tokens"),
+        ({"guide": "orcale"}, "Unknown guide 'orcale'"),
+        ({"guide": "value"}, "needs a model with a value head"),
+        ({"guide": "0.5*prm+public"}, "needs a process reward model"),
+        ({"strategy": "best_of_n", "options": {"n": 0}}, "n and parallel must be 1 or more"),
+        ({"strategy": "mcts", "options": {"simulation": 2}}, "Did you mean 'simulations'"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused_before_any_work(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        run_suite(SUITE, tmp_path / "run", model=SCRIPTED, progress=False, **arguments)
+    assert not (tmp_path / "run").exists()
+    assert SCRIPTED.calls == []
