@@ -50,6 +50,7 @@ class Node:
         "parent",
         "played",
         "reply",
+        "seed",
         "size",
         "written",
     )
@@ -65,6 +66,7 @@ class Node:
         written: Completion | None = None,
         played: int = 0,
         key: Hashable = None,
+        seed: int = 0,
     ) -> None:
         self.parent = parent
         self.episode = episode
@@ -74,6 +76,7 @@ class Node:
         self.done = done
         self.written = written
         self.key = key
+        self.seed = seed if parent is None else parent.seed
         self.logprob = 0.0
         self.size = self.depth = self.played = 0
         if parent is not None:

@@ -76,7 +76,8 @@ class Running:
         self._branches: list[Node] = []
         self._written: list[bool] = []
         self._values: list[Value] = []
-        root = Node(None, env.episode, reply=tuple(env.tokenizer.encode(env.episode.text)))
+        prompt = tuple(env.tokenizer.encode(env.episode.text))
+        root = Node(None, env.episode, reply=prompt, seed=seed)
         self._search: Search = strategy(root)
         try:
             # An option out of its range raises here, before any work: it is the caller's mistake
