@@ -12,6 +12,7 @@ import typer
 
 from agents.learning.expert_iteration import ExpertIterationConfig, expert_iteration
 from agents.learning.ppo import PPOConfig, ppo
+from agents.learning.reward_model import RewardModelConfig, reward_model
 from agents.learning.run import MODEL
 from agents.learning.sft import SFTConfig, sft
 from agents.learning.specs import EnvSpec
@@ -117,3 +118,4 @@ def _build(config: type, given: dict[str, Any]) -> Any:
 _command("sft", SFTConfig, sft)
 _command("expert-iteration", ExpertIterationConfig, expert_iteration)
 _command("ppo", PPOConfig, ppo)
+_command("reward-model", RewardModelConfig, reward_model)

@@ -20,13 +20,12 @@ import torch
 from agents.learning.config import check_config
 from agents.learning.forward import forward
 from agents.learning.optimizers import Optimizer, OptimizerConfig
-from agents.learning.rollout import replay
+from agents.learning.rollout import replay, some_ways
 from agents.learning.run import train
 from agents.learning.specs import EnvSpec
-from agents.learning.trajectory import Batch, Trajectory, collate, line_tokens
+from agents.learning.trajectory import Batch, Trajectory, collate
 from agents.models.hf import HFModel
 from agents.search import load_strategy, run_searches
-from agents.search.tree import Tree
 from reason_env.splits import stream_seed
 
 
@@ -84,7 +83,7 @@ def expert_iteration(model: HFModel, config: ExpertIterationConfig, folder: Path
             if solution.solved:
                 solved += 1
                 lessons.append(solution)
-            for way in _some_ways(result.tree, config.leaves, rng):
+            for way in some_ways(result.tree, config.leaves, rng):
                 env.restore(root)
                 lessons.append(_without_actions(replay(env, way)))
         spent = sum(result.ledger.generated_tokens for result in found)
@@ -97,18 +96,6 @@ def expert_iteration(model: HFModel, config: ExpertIterationConfig, folder: Path
         folder, "expert_iteration", config, model, optimizer, config.rounds, one_round, save_every=5
     )
     return model
-
-
-def _some_ways(
-    tree: Tree | None, count: int, rng: np.random.Generator
-) -> list[list[tuple[int, ...]]]:
-    """Up to `count` ways from the root to leaves of a tree, as the lines' token ids."""
-    if tree is None:
-        return []
-    parents = {node.parent for node in tree.nodes}
-    leaves = [i for i in range(1, len(tree.nodes)) if i not in parents]
-    chosen = rng.permutation(len(leaves))[:count]
-    return [[line_tokens(line) for line in tree.way(leaves[i])] for i in chosen]
 
 
 def _without_actions(trajectory: Trajectory) -> Trajectory:

@@ -20,6 +20,7 @@ class Outputs:
         values: of the state before each token, (N,); zeros without a value head.
         final: value of the state after each row's last token, (B,).
         states: values where the batch has potentials, in row-major order, (M,).
+        process: logits of the process reward there, (M,); zeros without such a head.
     """
 
     logits: torch.Tensor
@@ -27,6 +28,7 @@ class Outputs:
     values: torch.Tensor
     final: torch.Tensor
     states: torch.Tensor
+    process: torch.Tensor
 
 
 def forward(model: HFModel, batch: Batch) -> Outputs:
@@ -40,11 +42,9 @@ def forward(model: HFModel, batch: Batch) -> Outputs:
     logprobs = logits.log_softmax(-1).gather(-1, taken[:, None])[:, 0]
     last = hidden[torch.arange(len(batch)), batch.attention.sum(-1) - 1]
     known = hidden[~batch.potentials.isnan()]
-    values, final, states = (_values(model, at) for at in (before, last, known))
-    return Outputs(logits, logprobs, values, final, states)
+    values, final, states = (_said(model.value_head, at) for at in (before, last, known))
+    return Outputs(logits, logprobs, values, final, states, _said(model.reward_head, known))
 
 
-def _values(model: HFModel, hidden: torch.Tensor) -> torch.Tensor:
-    if model.value_head is None:
-        return torch.zeros(len(hidden))
-    return model.value_head(hidden.float())[:, 0]
+def _said(head: torch.nn.Linear | None, hidden: torch.Tensor) -> torch.Tensor:
+    return torch.zeros(len(hidden)) if head is None else head(hidden.float())[:, 0]

@@ -8,9 +8,28 @@ from dataclasses import dataclass
 
 import torch
 
-from reason_env.env import ReasonEnv
+from reason_env import lines
+from reason_env.env import Episode, ReasonEnv
+from reason_env.problem import Kind
 from reason_env.tokenizer import BOS, EOS, PAD, TOKENIZER
 from reason_env.tokens import GIVE_UP, lines_of
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A state that a trajectory passes: at the end of the prompt, or of a line and its feedback.
+
+    Attributes:
+        place: index of its last token. A guide that values the state reads the tokens up to there.
+        episode: to go on from.
+        right: whether the line that led here was no wrong claim or check.
+        solved: whether the goal is reached; None while the episode goes on.
+    """
+
+    place: int
+    episode: Episode
+    right: bool
+    solved: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +44,9 @@ class Trajectory:
             and of each line with its feedback; NaN in between, T numbers.
         terminated: whether the episode ended by its own rules (else its budget was spent).
         solved: whether the goal was reached.
+        visits: its states, in order: one where there is a potential.
+        process: label of a process reward model, in [0, 1], where there is a potential; NaN in
+            between, T numbers. Empty where nobody has labelled the states (`step_labels`).
     """
 
     tokens: tuple[int, ...]
@@ -33,6 +55,8 @@ class Trajectory:
     potentials: tuple[float, ...]
     terminated: bool
     solved: bool
+    visits: tuple[Visit, ...] = ()
+    process: tuple[float, ...] = ()
 
 
 def line_tokens(line: str) -> tuple[int, ...]:
@@ -41,10 +65,16 @@ def line_tokens(line: str) -> tuple[int, ...]:
 
 
 class Recorder:
-    """Plays lines into an environment that was just reset, and keeps the trajectory."""
+    """Plays lines into an environment that was just reset, and keeps the trajectory.
 
-    def __init__(self, env: ReasonEnv) -> None:
+    Args:
+        blind: whether lines follow where a private verifier has ended the episode by a claim, as
+            they do in a search, which is not told of it. They are not played.
+    """
+
+    def __init__(self, env: ReasonEnv, blind: bool = False) -> None:
         self.env = env
+        self._blind = blind and not env.task.public_verifier
         self._tokens = [BOS, *env.tokenizer.encode(env.episode.text)]
         self._actions = [False] * len(self._tokens)
         self._rewards = [0.0] * len(self._tokens)
@@ -52,6 +82,10 @@ class Recorder:
         self._terminated = False
         self._solved = False
         self._cut = False
+        self._right = True
+        self._lines = self._size = 0
+        self._answered = False
+        self._visits = [Visit(len(self._tokens) - 1, env.episode, True, None)]
 
     @property
     def prefix(self) -> Sequence[int]:
@@ -60,8 +94,18 @@ class Recorder:
 
     @property
     def over(self) -> bool:
-        """Whether the episode takes no more lines."""
-        return self._cut or self.env.episode.stopped
+        """Whether no more lines are taken."""
+        if self._cut or not self.env.episode.stopped:
+            return self._cut
+        if not (self._blind and self._terminated):
+            return True
+        return self._answered or self._lines >= self.env.max_steps or self.room <= 0
+
+    @property
+    def room(self) -> int:
+        """Tokens that may still be written."""
+        stopped = self.env.episode.stopped
+        return self.env.max_tokens - (self._size if stopped else self.env.episode.tokens)
 
     def cut(self, tokens: Sequence[int]) -> None:
         """Keep the tokens of a line that was never ended; the episode stops.
@@ -71,7 +115,8 @@ class Recorder:
         with what the critic thinks of states that nothing ever follows.
         """
         earned = 0.0
-        if self.env.episode.tokens + len(tokens) < self.env.max_tokens:
+        stopped = self.env.episode.stopped
+        if not stopped and self.env.episode.tokens + len(tokens) < self.env.max_tokens:
             _, reward, self._terminated, _, _ = self.env.step(GIVE_UP)
             earned = float(reward)
         self._tokens += tokens
@@ -83,19 +128,25 @@ class Recorder:
     def play(self, tokens: Sequence[int]) -> None:
         """Write one line, given with the token that ends it (newline or `<eos>`)."""
         earned, feedback = 0.0, ""
-        for line, _ in lines_of(tokens, self.env.tokenizer):
+        for line, ids in lines_of(tokens, self.env.tokenizer):
+            self._lines += 1
+            self._size += len(ids)
+            self._answered = lines.kind_of(lines.normalise(line)) is Kind.ANSWER
             if self.env.episode.stopped:
-                break
+                continue
             _, reward, self._terminated, _, info = self.env.step(line)
             earned += float(reward)
             feedback += info["feedback"]
             self._solved = info["terms"]["outcome"] > 0
+            self._right = info["terms"]["validity"] >= 0
         reply = self.env.tokenizer.encode(feedback)
         self._tokens += [*tokens, *reply]
         self._actions += [True] * len(tokens) + [False] * len(reply)
         self._rewards += [0.0] * (len(tokens) - 1) + [earned] + [0.0] * len(reply)
         value = float(self._solved) if self._terminated else self.env.potential()
         self._potentials += [math.nan] * (len(tokens) + len(reply) - 1) + [value]
+        solved = self._solved if self.env.episode.stopped else None
+        self._visits.append(Visit(len(self._tokens) - 1, self.env.episode, self._right, solved))
 
     def trajectory(self) -> Trajectory:
         """What was played so far."""
@@ -106,6 +157,7 @@ class Recorder:
             tuple(self._potentials),
             self._terminated,
             self._solved,
+            tuple(self._visits),
         )
 
 
@@ -120,6 +172,7 @@ class Batch:
         rewards: float32 (B, T).
         potentials: float32 (B, T), NaN where there is none.
         terminated: bool (B,).
+        process: float32 (B, T), NaN where there is none.
     """
 
     ids: torch.Tensor
@@ -128,6 +181,7 @@ class Batch:
     rewards: torch.Tensor
     potentials: torch.Tensor
     terminated: torch.Tensor
+    process: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -142,6 +196,7 @@ class Batch:
             self.rewards[index, :longest],
             self.potentials[index, :longest],
             self.terminated[index],
+            self.process[index, :longest],
         )
 
 
@@ -165,4 +220,5 @@ def collate(trajectories: Sequence[Trajectory]) -> Batch:
         padded([t.rewards for t in trajectories], 0.0, torch.float32),
         padded([t.potentials for t in trajectories], math.nan, torch.float32),
         torch.tensor([t.terminated for t in trajectories]),
+        padded([t.process for t in trajectories], math.nan, torch.float32),
     )
