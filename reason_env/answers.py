@@ -23,7 +23,7 @@ from reason_env.errors import choose, require
 from reason_env.formulas.compare import difference, has_text, number_in
 from reason_env.formulas.parser import Node, parse
 from reason_env.formulas.text import SeveralAnswers, Unreadable, plain, words
-from reason_env.formulas.values import check_size
+from reason_env.formulas.values import check_size, value_of
 from reason_env.problem import Kind, State, Verdict
 from reason_env.rational import parse_canonical
 from reason_env.sandbox import (
@@ -155,19 +155,44 @@ def form_of(gold: str) -> Form:
 
 
 def canonical_answer(text: str) -> str | None:
-    """One form for answers that are equal: to vote over, never to score.
+    r"""One form for answers that are equal: to vote over, never to score.
 
-    Numbers in their last form are told by value (`1/2` and `0.5` are one), other mathematics by how
-    it reads, and everything else as text without regard to case and spaces. None for no answer.
+    Numbers are told by value, without names and units (`1/2`, `0.5`, `x = 2/4` and `50\%` are one,
+    in its one canonical text), other mathematics by how it reads (the order of terms, factors and
+    lists aside, with its numbers told by value), and words without regard to case and to what is
+    around them (`C`, `(c)` and `\text{C}` are one). None where nothing is answered, or several
+    things at once.
     """
     if (value := parse_canonical(text)) is not None:
         return str(value)
     try:
         node = _read(text)
-    except (SeveralAnswers, Unreadable):
+        if (number := number_in(node)) is not None:
+            return str(number)
+        if not has_text(node) and node.kind != "sym":
+            return _one_form(node)
+    except SeveralAnswers:
+        return None
+    except Unreadable:
+        pass
+    try:
+        return words(text)
+    except SeveralAnswers:
+        return None
+    except Unreadable:  # too long, or nothing but punctuation
         return " ".join(text.split()).casefold() or None
-    number = number_in(node)
-    return repr(node) if number is None else str(number)
+
+
+def _one_form(node: Node) -> str:
+    """A text that trees with equal numbers share, whatever the order where none counts."""
+    value = value_of(node, canonical=False)
+    if value is not None:
+        return str(value)
+    parts = [_one_form(arg) for arg in node.args]
+    if node.kind in ("add", "mul", "list", "set"):
+        parts.sort()
+    kind = "list" if node.kind == "set" else node.kind
+    return f"{kind} {node.text}({', '.join(parts)})"
 
 
 @lru_cache(maxsize=4096)

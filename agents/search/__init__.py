@@ -29,15 +29,21 @@ __all__ = [
 ]
 
 _NOT_STRATEGIES = {
+    "beams",
     "final",
     "guides",
     "ledger",
     "limits",
+    "mcts_final",
     "node",
+    "options",
     "requests",
+    "revising",
+    "roots",
     "running",
     "scheduler",
     "tree",
+    "vertex",
 }
 
 
