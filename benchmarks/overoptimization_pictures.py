@@ -1,0 +1,95 @@
+"""The picture of a study of over-optimisation: what is picked, what it scores, what there was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.metrics import Estimate
+from benchmarks.pictures import COLOURS, _figure
+
+if TYPE_CHECKING:
+    from benchmarks.overoptimization import Study
+
+_TRUE, _PROXY, _COVERAGE = COLOURS[0], COLOURS[1], COLOURS[2]
+
+
+def overoptimization_picture(study: Study, path: Path, title: str) -> None:
+    """True accuracy, proxy score and coverage against N, with pointwise 95 % bands.
+
+    The proxy score has an axis of its own, on the right; where all of it is in [0, 1], as a
+    process reward model's is, the two axes run alike and the curves can be compared.
+    """
+    numbers = [point.n for point in study.points]
+    proxies = [(point.n, point.score) for point in study.points if point.score is not None]
+    with _figure(path, 7.6, 4.8) as figure:
+        axes = figure.add_subplot()
+        right = axes.twinx()
+        _band(axes, numbers, [p.coverage for p in study.points], _COVERAGE, "coverage", "--", 100)
+        _band(axes, numbers, [p.accuracy for p in study.points], _TRUE, "true accuracy", "-", 100)
+        if proxies:
+            ns, scores = zip(*proxies)
+            _band(right, ns, scores, _PROXY, "proxy score", "-.", 1)
+        within = all(score.low >= 0 and score.high <= 1 for _, score in proxies)
+        if within:
+            right.set_ylim(0, 1.03)
+        axes.set_ylim(0, 103)
+        best = study.best
+        axes.plot(
+            best.n, 100 * best.accuracy.value, "o", color=_TRUE, markersize=9, fillstyle="none"
+        )
+        axes.annotate(
+            f"highest at N = {best.n}: {100 * best.accuracy.value:.1f} %",
+            (best.n, 100 * best.accuracy.value),
+            xytext=(0, -20),
+            textcoords="offset points",
+            ha="center" if 0 < study.peak.place < len(numbers) - 1 else "right",
+            va="top",
+            color=_TRUE,
+            fontsize=9.5,
+        )
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(numbers, [str(n) for n in numbers])
+        axes.minorticks_off()
+        axes.set_xlabel("samples to pick from, N")
+        axes.set_ylabel("problems (%)")
+        right.set_ylabel("score of what is picked, by the reward model", color=_PROXY)
+        right.grid(visible=False)
+        right.tick_params(axis="y", length=0)
+        above = axes.secondary_xaxis("top")
+        above.set_xticks(numbers, [f"{point.kl:.2f}" for point in study.points], fontsize=9)
+        above.minorticks_off()
+        above.tick_params(length=0)
+        above.set_xlabel("KL from the policy (nats)", fontsize=9.5)
+        handles = [pair for side in (axes, right) for pair in zip(*_legend(side))]
+        figure.legend(*zip(*handles), loc="outside lower left", ncols=3)
+        figure.suptitle(title, x=0.02, ha="left", fontsize=13, fontweight="bold")
+
+
+def _legend(axes: Any) -> tuple[list[Any], list[str]]:
+    handles, labels = axes.get_legend_handles_labels()
+    return handles, labels
+
+
+def _band(
+    axes: Any,
+    numbers: Sequence[int],
+    estimates: Sequence[Estimate],
+    colour: str,
+    label: str,
+    style: str,
+    unit: float,
+) -> None:
+    """A line and its interval."""
+    low, high = [unit * e.low for e in estimates], [unit * e.high for e in estimates]
+    axes.fill_between(numbers, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.plot(
+        numbers,
+        [unit * e.value for e in estimates],
+        style,
+        color=colour,
+        label=label,
+        linewidth=1.8,
+        marker=".",
+    )
