@@ -60,7 +60,7 @@ def accuracy_picture(runs: Sequence[Run], path: Path, title: str) -> None:
     strategies = list(dict.fromkeys(run.strategy for run in runs))
     width = 0.8 / len(strategies)
     bars = len(stages) * len(strategies)
-    with _figure(path, min(14.0, max(6.4, 1.6 + 0.75 * bars)), 4.4) as figure:
+    with canvas(path, min(14.0, max(6.4, 1.6 + 0.75 * bars)), 4.4) as figure:
         axes = figure.add_subplot()
         for number, strategy in enumerate(strategies):
             mine = [run for run in runs if run.strategy == strategy]
@@ -116,7 +116,7 @@ def curves_picture(
         raise ValueError(f"No metric to draw: asked for {keys}, the logs have {known}")
     columns = min(3, len(wanted))
     rows = -(-len(wanted) // columns)
-    with _figure(path, 1.2 + 3.6 * columns, 0.9 + 2.7 * rows) as figure:
+    with canvas(path, 1.2 + 3.6 * columns, 0.9 + 2.7 * rows) as figure:
         for panel, key in enumerate(wanted):
             axes = figure.add_subplot(rows, columns, panel + 1)
             for number, (name, log) in enumerate(logs.items()):
@@ -176,7 +176,7 @@ def _curve(axes: Any, steps: Any, values: Any, colour: str, label: str) -> None:
 
 
 @contextmanager
-def _figure(path: Path, width: float, height: float) -> Iterator[Any]:
+def canvas(path: Path, width: float, height: float) -> Iterator[Any]:
     """A figure of that size in inches, saved at the end. No pyplot: nothing global is touched."""
     figures = require("matplotlib.figure", "bench")
     matplotlib = require("matplotlib", "bench")

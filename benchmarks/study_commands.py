@@ -2,6 +2,143 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from benchmarks.commands import app
 
 __all__ = ["app"]
+
+
+@app.command()
+def overoptimization(
+    suite: Annotated[str, typer.Argument(help="Name (see `list`) or path of a JSON file.")],
+    model: Annotated[str, typer.Option(help="The policy: folder of a saved model, or a hub id.")],
+    out: Annotated[Path, typer.Option(help="Folder; the same command resumes it.")],
+    reward_model: Annotated[
+        str | None,
+        typer.Option(help="Serves `prm` and `value`. [default: the policy's own heads]"),
+    ] = None,
+    guide: Annotated[
+        str, typer.Option(help="Scores the samples: prm, value, policy, or a weighted sum.")
+    ] = "prm",
+    samples: Annotated[int, typer.Option(help="Whole solutions of each problem: largest N.")] = 256,
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many problems of each entry of the suite.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the samples; problems do not depend on it.")] = 0,
+    title: Annotated[
+        str, typer.Option(help="The report's heading.")
+    ] = "Best of N under a learned reward model",
+) -> None:
+    """Best of N under a learned reward model: where does picking harder make answers worse?"""
+    from benchmarks.overoptimization import overoptimization as study_of
+
+    study = study_of(
+        suite,
+        out,
+        model=model,
+        reward_model=reward_model,
+        guide=guide,
+        samples=samples,
+        limit=limit,
+        seed=seed,
+        title=title,
+    )
+    typer.echo(study.verdict)
+    typer.echo(f"Study: {out / 'overoptimization.md'}")
+
+
+@app.command()
+def sweep(
+    suite: Annotated[str, typer.Argument(help="Name (see `list`) or path of a JSON file.")],
+    model: Annotated[str, typer.Option(help="Folder of a saved model, or a hub id.")],
+    out: Annotated[Path, typer.Option(help="Folder; the same command resumes it.")],
+    reward_model: Annotated[
+        str | None,
+        typer.Option(help="Model that serves the guides value and prm. [default: the model]"),
+    ] = None,
+    guide: Annotated[
+        str | None,
+        typer.Option(help="Who values what the searches find. [default: the best open guide]"),
+    ] = None,
+    strategies: Annotated[
+        str | None, typer.Option(help="Such as beam,mcts; greedy is always run. [default: all]")
+    ] = None,
+    multiples: Annotated[
+        str, typer.Option(help="Budgets, in tokens of a greedy answer.")
+    ] = "1,2,4,8,16,32,64",
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many episodes of each entry of the suite.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all sampling; problems do not depend on it.")] = 0,
+    chunk: Annotated[
+        int, typer.Option(help="Problems searched at once; changes only the speed.")
+    ] = 64,
+) -> None:
+    """Accuracy against generated tokens: all strategies at the same budgets, and a picture."""
+    from benchmarks.sweep import parse_multiples
+    from benchmarks.sweep import sweep as run_sweep
+
+    swept = run_sweep(
+        suite,
+        out,
+        model=model,
+        reward_model=reward_model,
+        guide=guide,
+        strategies=None if strategies is None else [n.strip() for n in strategies.split(",")],
+        multiples=parse_multiples(multiples),
+        limit=limit,
+        seed=seed,
+        chunk=chunk,
+        say=typer.echo,
+    )
+    typer.echo(f"{len(swept.points)} points; a greedy answer takes {swept.unit} tokens")
+    typer.echo(f"Sweep: {out / 'sweep.md'}")
+
+
+@app.command()
+def regret(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+) -> None:
+    """What the lines of runs lost against the exact optimal value, and where."""
+    from benchmarks.regret import describe
+
+    typer.echo(describe(runs))
+
+
+@app.command(name="reward-quality")
+def reward_quality(
+    model: Annotated[str, typer.Argument(help="The reward model: folder of a checkpoint.")],
+    env: Annotated[str, typer.Option(help="What to judge: Countdown-v0:level=1,feedback=state")],
+    out: Annotated[Path, typer.Option(help="Folder for reward_quality.json, .md and .png.")],
+    policy: Annotated[
+        str | None,
+        typer.Option(help="Visits the states; a trained reward model hardly can. [default: MODEL]"),
+    ] = None,
+    problems: Annotated[int, typer.Option(help="Distinct problems of the split.")] = 300,
+    split: Annotated[str, typer.Option(help="train, dev or test.")] = "test",
+    samples: Annotated[int, typer.Option(help="Rollouts of each problem.")] = 4,
+    temperature: Annotated[float, typer.Option(help="Of the rollouts.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of problems and rollouts.")] = 0,
+) -> None:
+    """A reward model against the exact potential: accuracy, calibration, AUC."""
+    from benchmarks.reward_quality import reward_quality as study_of
+    from benchmarks.reward_report import describe
+
+    study = study_of(
+        model,
+        env,
+        out,
+        policy=policy,
+        problems=problems,
+        split=split,
+        samples=samples,
+        temperature=temperature,
+        seed=seed,
+    )
+    for line in describe(study):
+        typer.echo(line)
+    typer.echo(f"Study: {out / 'reward_quality.md'}")
