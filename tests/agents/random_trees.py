@@ -123,15 +123,6 @@ def leaves(tree: Json) -> Iterator[tuple[str, Json]]:
             yield letter + way, leaf
 
 
-def widths(tree: Json) -> list[int]:
-    """How many nodes there are at each depth."""
-    counts, level = [], [tree]
-    while level:
-        counts.append(len(level))
-        level = [below for node in level if isinstance(node, tuple) for below in node]
-    return counts
-
-
 def optimum(problem: Problem) -> float:
     """The exact value of the problem: what the shortest way to a goal is worth."""
     return potential_at(min(map(len, goals(problem.data)), default=None))
