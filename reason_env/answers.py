@@ -157,11 +157,11 @@ def form_of(gold: str) -> Form:
 def canonical_answer(text: str) -> str | None:
     r"""One form for answers that are equal: to vote over, never to score.
 
-    Numbers are told by value, without names and units (`1/2`, `0.5`, `x = 2/4` and `50\%` are one,
-    in its one canonical text), other mathematics by how it reads (the order of terms, factors and
-    lists aside, with its numbers told by value), and words without regard to case and to what is
-    around them (`C`, `(c)` and `\text{C}` are one). None where nothing is answered, or several
-    things at once.
+    Numbers are told by value (`1/2`, `0.5` and `50\%` are one, in its one canonical text), other
+    mathematics by how it reads, with its numbers told by value and the order of terms, factors and
+    lists aside, both without a name or unit around the whole. Words are told without regard to
+    case and to what is around them (`C`, `(c)` and `\text{C}` are one). None where nothing is
+    answered, or several things at once.
     """
     if (value := parse_canonical(text)) is not None:
         return str(value)
@@ -169,6 +169,7 @@ def canonical_answer(text: str) -> str | None:
         node = _read(text)
         if (number := number_in(node)) is not None:
             return str(number)
+        node = _bare(node)
         if not has_text(node) and node.kind != "sym":
             return _one_form(node)
     except SeveralAnswers:
@@ -183,13 +184,23 @@ def canonical_answer(text: str) -> str | None:
         return " ".join(text.split()).casefold() or None
 
 
+def _bare(node: Node) -> Node:
+    """What is named `y = ...` or `x in ...`, without a unit."""
+    match node:
+        case Node("rel", "=" | "in", (Node("sym" | "apply"), value)):
+            return _bare(value)
+        case Node("rel", "=", (value, Node("sym" | "apply"))) | Node("unit", _, (value,)):
+            return value
+    return node
+
+
 def _one_form(node: Node) -> str:
     """A text that trees with equal numbers share, whatever the order where none counts."""
     value = value_of(node, canonical=False)
     if value is not None:
         return str(value)
     parts = [_one_form(arg) for arg in node.args]
-    if node.kind in ("add", "mul", "list", "set"):
+    if node.kind in ("add", "mul", "list", "set", "union"):
         parts.sort()
     kind = "list" if node.kind == "set" else node.kind
     return f"{kind} {node.text}({', '.join(parts)})"

@@ -18,8 +18,10 @@ The rule by which a place is chosen is the same for all guides:
   under `public`, where all is worth 0 until the goal is reached.
 - Both are divided by how many lines were tried there: the more of them failed, the less the place
   is to blame. Else a chain would stay at one place and go down to the least likely of its lines.
-- Where no line is left that was not tried, there is nothing to revise. The lines of all chains
-  count as tried: no token is spent on one that is known.
+- Where no line is left that the chain has not tried, there is nothing to revise.
+
+Chains know nothing of each other but whether one has solved the problem: what one has tried, the
+others may try too, since a right beginning is of use to all of them.
 
 Departure from Snell et al., "Scaling LLM test-time compute optimally can be more effective than
 scaling model parameters" (2024), section 6: there a model trained for it reads its whole earlier
@@ -30,7 +32,7 @@ transcript, in which the environment may have said what was wrong (`on_invalid="
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from itertools import pairwise
 
 from agents.models.base import Completion
@@ -51,9 +53,6 @@ from reason_env.errors import choose
 
 _LEAST_MASS = 1e-12
 """Probability of all untried lines below which a place has nothing left to draw."""
-
-Chain = dict[Node, list[Node]]
-"""The places of a chain, and the children that were tried at each."""
 
 
 def revise(
@@ -93,122 +92,138 @@ def revise(
     return Choice(choose_final(work.solutions, final) or root)
 
 
-class _Work:
-    """What all chains have written, and what is known of it.
+class _Chain:
+    """Attempts that revise each other.
 
     Attributes:
-        chains: each chain's own places.
+        tried: the nodes from which something was written, and the children written there.
+        dry: nodes at which drawing has repeated a line, which it does only where no other is.
+    """
+
+    def __init__(self) -> None:
+        self.tried: dict[Node, list[Node]] = {}
+        self.dry: set[Node] = set()
+
+    def note(self, end: Node) -> None:
+        """Take in what an attempt tried."""
+        for place, child in pairwise(end.way):
+            # A branch that the budget ended before it was begun has tried nothing.
+            if child.written is not None and child not in self.tried.get(place, ()):
+                self.tried.setdefault(place, []).append(child)
+
+    def drawn(self, place: Node) -> list[Completion]:
+        """What was drawn at a place."""
+        return [child.written for child in self.tried[place] if child.written is not None]
+
+    def repeats(self, node: Node) -> bool:
+        """Whether a line was tried already where it was drawn: in these tokens or in others."""
+        assert node.parent is not None
+        tried = self.tried[node.parent]
+        if node.lines and node.lines in [child.lines for child in tried]:
+            return True
+        return node.written is not None and node.written.tokens in [
+            written.tokens for written in self.drawn(node.parent)
+        ]
+
+    def place(self, values: Mapping[Node, Value]) -> Node | None:
+        """Where to revise: see the module's rule. None where nothing is left to draw.
+
+        Args:
+            values: of all places and ends.
+        """
+        telling = self._telling(values)
+
+        def blame(place: Node) -> tuple[float, float]:
+            tried = self.tried[place]
+            best = max(values[child].total for child in tried)
+            fall = max(0.0, values[place].total - best) if telling else 0.0
+            surprise = min(map(_surprise, self.drawn(place)))
+            return fall / len(tried), surprise / len(tried)
+
+        return max(filter(self._open, self.tried), key=blame, default=None)
+
+    def _open(self, place: Node) -> bool:
+        """Whether there are lines at a place that were not drawn there."""
+        drawn = math.fsum(math.exp(math.fsum(one.logprobs)) for one in self.drawn(place))
+        return place not in self.dry and 1.0 - drawn > _LEAST_MASS
+
+    def _telling(self, values: Mapping[Node, Value]) -> bool:
+        """Whether values say more than how probable the model found the tokens so far."""
+        children = [child for tried in self.tried.values() for child in tried]
+        # A line that was cut is worth 0 under every guide, which says nothing of the guide.
+        nodes = [*self.tried, *(child for child in children if child.lines)]
+        scale = values[nodes[0]].total if nodes else 0.0  # of the root, whose sureness is 1
+        return not all(
+            math.isclose(values[node].total, scale * _sureness(node), abs_tol=1e-9)
+            for node in nodes
+        )
+
+
+class _Work:
+    """All chains, and what is known of what they wrote.
+
+    Attributes:
         solutions: attempts that came to their end.
         values: of ends and of places.
-        drawn: what was drawn at each place, by token ids, whichever chain drew it.
-        dry: places at which drawing has repeated a line, which it does only where no other is.
     """
 
     def __init__(self, chains: int, final: str) -> None:
         self.final = final
-        self.chains: list[Chain] = [{} for _ in range(chains)]
+        self.chains = [_Chain() for _ in range(chains)]
         self.solutions: list[Solution] = []
         self.values: dict[Node, Value] = {}
-        self.drawn: dict[Node, dict[tuple[int, ...], Completion]] = {}
-        self.dry: set[Node] = set()
 
     @property
     def solved(self) -> bool:
         return any(solution.value.solved for solution in self.solutions)
 
     def take(
-        self, chains: Sequence[Chain], ends: Sequence[Node]
+        self, chains: Sequence[_Chain], ends: Sequence[Node]
     ) -> Generator[Request, Response, None]:
         """Judge attempts that came to their end, and note what they tried."""
         found = yield from judge(ends, self.final)
         self.solutions += found
         for chain, solution in zip(chains, found, strict=True):
             self.values[solution.node] = solution.value
-            for place, child in pairwise(solution.node.way):
-                # A branch that the budget ended before it was begun has tried nothing.
-                if child.written is not None and child not in chain.setdefault(place, []):
-                    chain[place].append(child)
-                    self._note(place, child.written)
+            chain.note(solution.node)
 
     def value(self) -> Generator[Request, Response, None]:
         """Ask for the values of the places that have none."""
-        places = {place: None for chain in self.chains for place in chain}
+        places = {place: None for chain in self.chains for place in chain.tried}
         new = [place for place in places if place not in self.values]
-        for place, value in zip(new, (yield from evaluate(new)), strict=True):
-            self.values[place] = value
+        values = yield from evaluate(new)
+        self.values.update(zip(new, values, strict=True))
 
-    def start(self) -> Generator[Request, Response, tuple[list[Chain], list[Node]]]:
+    def start(self) -> Generator[Request, Response, tuple[list[_Chain], list[Node]]]:
         """Draw the first line of a revision in every chain that has a place for it.
 
         Returns:
             The chains whose attempts go on, and where from; those over at once are taken.
         """
-        going: list[Chain] = []
-        nodes: list[Node] = []
+        going: list[tuple[_Chain, Node]] = []
         waiting = self.chains
         while waiting and not self.solved:
-            found = [(chain, self._place(chain)) for chain in waiting]
+            found = [(chain, chain.place(self.values)) for chain in waiting]
             asked = [(chain, place) for chain, place in found if place is not None]
             if not asked:
                 break
-            places = [place for _, place in asked]
-            known = [tuple(self.drawn[place].values()) for place in places]
-            groups = yield from generate(places, without=known)
-            waiting, over = [], []
-            for (chain, place), before, [node] in zip(asked, known, groups, strict=True):
+            drawn = yield from generate(
+                [place for _, place in asked],
+                without=[chain.drawn(place) for chain, place in asked],
+            )
+            waiting = []
+            over: list[tuple[_Chain, Node]] = []
+            for (chain, place), [node] in zip(asked, drawn, strict=True):
                 if node.written is None:
                     continue  # the budget ended before this one was begun
-                if node.written.tokens in [one.tokens for one in before] or _told(node, chain):
-                    self.dry.add(place)
+                if chain.repeats(node):
+                    chain.dry.add(place)
                     waiting.append(chain)
-                elif node.done:
-                    over.append((chain, node))
                 else:
-                    going.append(chain)
-                    nodes.append(node)
-                self._note(place, node.written)
-            # Now, since the budget may be spent by what the others still have to write.
+                    (over if node.done else going).append((chain, node))
+            # Now, since the budget may end before the others do.
             yield from self.take([chain for chain, _ in over], [node for _, node in over])
-        return going, nodes
-
-    def _note(self, place: Node, written: Completion) -> None:
-        self.drawn.setdefault(place, {}).setdefault(written.tokens, written)
-
-    def _place(self, chain: Chain) -> Node | None:
-        """Where to revise a chain: see the module's rule. None where nothing is left to draw."""
-        open_places = [place for place in chain if self._mass(place) > _LEAST_MASS]
-        telling = self._telling(chain)
-
-        def blame(place: Node) -> tuple[float, float]:
-            tried = chain[place]
-            best = max(self.values[child].total for child in tried)
-            fall = max(0.0, self.values[place].total - best) if telling else 0.0
-            surprise = min(_surprise(child) for child in tried)
-            return fall / len(tried), surprise / len(tried)
-
-        return max(open_places, key=blame, default=None)
-
-    def _mass(self, place: Node) -> float:
-        """Probability of the lines at a place that were not drawn there."""
-        if place in self.dry:
-            return 0.0
-        drawn = self.drawn[place].values()
-        return 1.0 - math.fsum(math.exp(math.fsum(one.logprobs)) for one in drawn)
-
-    def _telling(self, chain: Chain) -> bool:
-        """Whether values say more of a chain than how probable the model found its tokens."""
-        nodes = [*chain, *(child for tried in chain.values() for child in tried if child.lines)]
-        scale = self.values[next(iter(chain))].total if chain else 0.0
-        return not all(
-            math.isclose(self.values[node].total, scale * _sureness(node), abs_tol=1e-9)
-            for node in nodes
-        )
-
-
-def _told(node: Node, chain: Chain) -> bool:
-    """Whether a line has been tried where it was drawn: in these tokens, or in others."""
-    assert node.parent is not None
-    return bool(node.lines) and node.lines in [child.lines for child in chain[node.parent]]
+        return [chain for chain, _ in going], [node for _, node in going]
 
 
 def _sureness(node: Node) -> float:
@@ -216,7 +231,6 @@ def _sureness(node: Node) -> float:
     return math.exp(node.logprob / node.size) if node.size else 1.0
 
 
-def _surprise(node: Node) -> float:
-    """Mean negative log-probability of a token of the line that leads here, in nats."""
-    assert node.written is not None
-    return -math.fsum(node.written.logprobs) / len(node.written.logprobs)
+def _surprise(written: Completion) -> float:
+    """Mean negative log-probability of a token, in nats."""
+    return -math.fsum(written.logprobs) / len(written.logprobs)
