@@ -36,22 +36,23 @@ def rollout(
     recorders = [Recorder(env, blind) for env in envs]
     live = list(range(len(envs)))
     depth = 0
-    while live:
-        rooms = [recorders[i].room for i in live]
-        completions = model.generate(
-            [recorders[i].prefix for i in live],
-            stop=(model.tokenizer.newline, EOS),
-            temperature=temperature,
-            max_tokens=[min(line_tokens, room) for room in rooms],
-            seeds=[stream_seed(seed, depth, i) for i in live],
-        )
-        for i, completion in zip(live, completions):
-            if completion.stopped:
-                recorders[i].play(completion.tokens)
-            else:
-                recorders[i].cut(completion.tokens)
-        live = [i for i in live if not recorders[i].over]
-        depth += 1
+    with model.remembering():
+        while live:
+            rooms = [recorders[i].room for i in live]
+            completions = model.generate(
+                [recorders[i].prefix for i in live],
+                stop=(model.tokenizer.newline, EOS),
+                temperature=temperature,
+                max_tokens=[min(line_tokens, room) for room in rooms],
+                seeds=[stream_seed(seed, depth, i) for i in live],
+            )
+            for i, completion in zip(live, completions):
+                if completion.stopped:
+                    recorders[i].play(completion.tokens)
+                else:
+                    recorders[i].cut(completion.tokens)
+            live = [i for i in live if not recorders[i].over]
+            depth += 1
     return [recorder.trajectory() for recorder in recorders]
 
 

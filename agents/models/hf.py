@@ -5,23 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from agents.models.base import Completion, Tokens
 from agents.models.export import fast_tokenizer
+from agents.models.reading import Memory, read
 from agents.models.sampling import RowSampler
-from reason_env.tokenizer import BOS, PAD, TOKENIZER, Tokenizer
+from reason_env.tokenizer import BOS, EOS, PAD, TOKENIZER, Tokenizer
 
 VALUE_HEAD_FILE = "value_head.safetensors"
 REWARD_HEAD_FILE = "reward_head.safetensors"
+_MEMORY_BYTES = 2**30
+_DENSE = 0.75
+"""Share of a batch's rows below which those that are over are taken out of it."""
 
 
 class HFModel:
@@ -44,6 +48,7 @@ class HFModel:
         self.network = network
         self.value_head = value_head
         self.reward_head = reward_head
+        self._memory: Memory | None = None
         self.tokenizer = tokenizer
         self.max_rows = max_rows
 
@@ -51,8 +56,16 @@ class HFModel:
     def has_values(self) -> bool:
         return self.value_head is not None
 
-    def remembering(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        if self._memory is not None:
+            yield  # somebody further out does already
+            return
+        self._memory = Memory(_MEMORY_BYTES, {self.tokenizer.newline, EOS})
+        try:
+            yield
+        finally:
+            self._memory = None
 
     @property
     def has_rewards(self) -> bool:
@@ -126,50 +139,49 @@ class HFModel:
     def _generate(
         self,
         prefixes: Sequence[Tokens],
-        stop: Collection[int],
+        stop: frozenset[int],
         max_tokens: Sequence[int],
         sampler: RowSampler,
     ) -> list[Completion]:
         # Samples of one prefix share the work of reading it.
-        distinct = {
-            tuple(prefix): i for i, prefix in enumerate(dict.fromkeys(map(tuple, prefixes)))
-        }
-        ids, attention = _left_padded([(BOS, *prefix) for prefix in distinct])
-        cache = self._read(ids[:, :-1], attention[:, :-1])
-        rows = torch.tensor([distinct[tuple(prefix)] for prefix in prefixes])
-        cache.batch_select_indices(rows)
-        ids, attention = ids[rows], attention[rows]
-        written = self.network.generate(
-            input_ids=ids,
-            attention_mask=attention,
-            past_key_values=cache,
-            logits_processor=[sampler],
-            generation_config=GenerationConfig(
-                do_sample=False,
-                max_new_tokens=max(max_tokens),
-                eos_token_id=sorted(stop),
-                pad_token_id=PAD,
-            ),
-        )[:, ids.shape[1] :].tolist()
-        logprobs = torch.stack(sampler.logprobs, dim=1).tolist()
-        complements = torch.stack(sampler.complements, dim=1).tolist()
+        places: dict[tuple[int, ...], int] = {}
+        batch = [places.setdefault((BOS, *prefix), len(places)) for prefix in prefixes]
+        starts = list(places)
+        reading = read(self.network, starts, self._memory)
+        reading.select(batch)
+        written: list[list[tuple[int, float, float]]] = [[] for _ in prefixes]
+        rows = list(range(len(prefixes)))
+        going = set(rows)
+        while True:
+            scores = self.network.lm_head(reading.hidden).float()
+            chosen = sampler.choose(scores, rows, len(written[min(going)]))
+            over = []
+            for place, (row, said) in enumerate(zip(rows, chosen)):
+                if row in going:
+                    written[row].append(said)
+                    if said[0] in stop or len(written[row]) == max_tokens[row]:
+                        going.discard(row)
+                        over.append(place)
+            if self._memory and over and (columns := len(written[rows[over[0]]]) - 1):
+                kept = reading.last(over, columns)
+                for place, added in zip(over, kept):
+                    said = [token for token, _, _ in written[rows[place]][:-1]]
+                    start = starts[batch[rows[place]]]
+                    self._memory.keep((*start, *said), reading.passages[place], added)
+            if not going:
+                break
+            tokens = [said[0] for said in chosen]
+            if len(going) <= _DENSE * len(rows):
+                # Rows that are over would only be dragged along.
+                kept_places = [place for place, row in enumerate(rows) if row in going]
+                reading.select(kept_places)
+                rows = [rows[place] for place in kept_places]
+                tokens = [tokens[place] for place in kept_places]
+            reading.write(tokens)
         return [
-            _completion(row[:limit], chosen, others, stop)
-            for row, chosen, others, limit in zip(written, logprobs, complements, max_tokens)
+            Completion(*map(tuple, zip(*row)), stopped=row[-1][0] in stop)  # type: ignore[arg-type]
+            for row in written
         ]
-
-    def _read(self, ids: torch.Tensor, attention: torch.Tensor) -> DynamicCache:
-        """Keys and values of left-padded ids (B, T); T is 0 where all prefixes are empty."""
-        cache = DynamicCache(config=self.network.config)
-        if ids.shape[1]:
-            self.network.model(
-                input_ids=ids,
-                attention_mask=attention,
-                position_ids=(attention.cumsum(-1) - 1).clamp(min=0),
-                past_key_values=cache,
-                use_cache=True,
-            )
-        return cache
 
     @torch.no_grad()
     def logprobs(
@@ -210,11 +222,9 @@ class HFModel:
         """What a head says at the end of each prefix."""
         results: list[float] = []
         for start in range(0, len(prefixes), self.max_rows):
-            ids, attention = _left_padded(
-                [(BOS, *prefix) for prefix in prefixes[start : start + self.max_rows]]
-            )
-            last = self.hidden(ids, attention)[:, -1]
-            results += head(last.float())[:, 0].tolist()
+            rows = [(BOS, *prefix) for prefix in prefixes[start : start + self.max_rows]]
+            ends = read(self.network, rows, self._memory).hidden
+            results += head(ends.float())[:, 0].tolist()
         return results
 
     def hidden(self, ids: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
@@ -279,15 +289,3 @@ def _left_padded(rows: Sequence[Tokens]) -> tuple[torch.Tensor, torch.Tensor]:
     lengths = torch.tensor([len(row) for row in rows])
     attention = (torch.arange(longest) >= longest - lengths[:, None]).long()
     return ids, attention
-
-
-def _completion(
-    tokens: Sequence[int],
-    logprobs: Sequence[float],
-    complements: Sequence[float],
-    stop: Collection[int],
-) -> Completion:
-    """Cut a row at its first stop token."""
-    end = next((i + 1 for i, token in enumerate(tokens) if token in stop), len(tokens))
-    stopped = end > 0 and tokens[end - 1] in stop
-    return Completion(tuple(tokens[:end]), tuple(logprobs[:end]), tuple(complements[:end]), stopped)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import LogitsProcessor
 
 from agents.models.base import Completion
 
@@ -40,42 +39,70 @@ class Drawn:
     (Shi, Bieber and Singh, "Incremental sampling without replacement for sequence models", 2020).
     All masses are sums of positive terms, so that what little is left beside a likely line is
     still exact to many digits.
+
+    Args:
+        completions: drawn, one or more, with the same first `place` tokens.
+        place: of the next token.
     """
 
-    def __init__(self, completions: Sequence[Completion]) -> None:
-        self.children: dict[int, tuple[float, Drawn]] = {}
-        self._beside = 1.0
-        """Probability of all tokens that start no drawn completion."""
-        for completion in completions:
-            self._add(completion, 0)
+    __slots__ = ("_beside", "_children", "_completions", "_left", "_place")
 
-    def _add(self, completion: Completion, place: int) -> None:
-        token = completion.tokens[place]
-        if token not in self.children:
-            probability = math.exp(completion.logprobs[place])
-            if self.children:
-                self._beside = max(0.0, self._beside - probability)
-            else:
-                self._beside = math.exp(completion.complements[place])
-            self.children[token] = (probability, Drawn([]))
-        child = self.children[token][1]
-        if place + 1 < len(completion.tokens):
-            child._add(completion, place + 1)
-        else:
-            child._beside = 0.0
+    def __init__(self, completions: Sequence[Completion], place: int = 0) -> None:
+        self._completions = completions
+        self._place = place
+        self._children: dict[int, tuple[float, Drawn]] | None = None
+        self._beside = 0.0
+        self._left: float | None = None
+
+    @property
+    def children(self) -> dict[int, tuple[float, Drawn]]:
+        """The next tokens of what was drawn, with their probabilities."""
+        if self._children is None:
+            groups: dict[int, list[Completion]] = {}
+            place = self._place
+            for completion in self._completions:
+                if len(completion.tokens) > place:
+                    groups.setdefault(completion.tokens[place], []).append(completion)
+            self._children = {}
+            for token, group in groups.items():
+                probability = math.exp(group[0].logprobs[place])
+                if self._children:
+                    self._beside = max(0.0, self._beside - probability)
+                else:
+                    # Probability of all tokens that start no drawn completion.
+                    self._beside = math.exp(group[0].complements[place])
+                self._children[token] = (probability, Drawn(group, place + 1))
+        return self._children
 
     def left(self) -> float:
         """Probability that a completion from here on is none of those drawn."""
-        return self._beside + sum(p * child.left() for p, child in self.children.values())
+        if self._left is None:
+            if any(len(completion.tokens) == self._place for completion in self._completions):
+                self._left = 0.0
+            elif len(self._completions) == 1:
+                self._left = _left_beside(self._completions[0], self._place)
+            else:
+                below = sum(p * child.left() for p, child in self.children.values())
+                self._left = self._beside + below
+        return self._left
 
 
-class RowSampler(LogitsProcessor):
-    """Chooses each row's next token by inverse transform sampling from its own stream, and leaves
-    it as the only possible one.
+def _left_beside(completion: Completion, place: int) -> float:
+    """What one completion leaves from a place on, where it is the only one."""
+    left, reach = 0.0, 1.0
+    for logprob, complement in zip(completion.logprobs[place:], completion.complements[place:]):
+        left += reach * math.exp(complement)
+        reach *= math.exp(logprob)
+    return left
 
-    Attributes:
-        logprobs: of what was chosen, a (B,) tensor per step: natural log, at temperature 1.
-        complements: natural log of the probability of all other tokens, likewise.
+
+class RowSampler:
+    """Chooses each row's next token by inverse transform sampling from its own stream.
+
+    Args:
+        seeds: random stream of each row.
+        temperature: 0 takes the likeliest token.
+        without: completions of each row that are not to be drawn again (temperature 1 only).
     """
 
     def __init__(
@@ -86,13 +113,23 @@ class RowSampler(LogitsProcessor):
     ) -> None:
         self.seeds = np.array(seeds, dtype=np.uint64)
         self.temperature = temperature
-        self.logprobs: list[torch.Tensor] = []
-        self.complements: list[torch.Tensor] = []
         # Of each row that must avoid something: where it is in the tree of what was drawn.
         self._places = {row: Drawn(drawn) for row, drawn in enumerate(without or []) if drawn}
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores (B, V) in, the same shape with all but the chosen token at -inf out."""
+    def choose(
+        self, scores: torch.Tensor, rows: Sequence[int], step: int
+    ) -> list[tuple[int, float, float]]:
+        """Choose the next token of some rows.
+
+        Args:
+            scores: the network's, for each of `rows`, (B, V).
+            rows: numbers of the rows in the order of `seeds`.
+            step: tokens that the rows have already.
+
+        Returns:
+            Of each row the token, its natural log-probability at temperature 1, and that of all
+            other tokens.
+        """
         # float64, so that rare tokens keep their share and the last edge reaches 1.
         probabilities = scores.double().softmax(-1)
         if self.temperature == 0:
@@ -103,29 +140,33 @@ class RowSampler(LogitsProcessor):
                 if self.temperature == 1
                 else (scores.double() / self.temperature).softmax(-1)
             )
-            self._avoid(weights)
+            self._avoid(weights, rows)
             edges = weights.cumsum(-1)
-            u = torch.from_numpy(uniforms(self.seeds, len(self.logprobs))).to(scores.device)
+            u = torch.from_numpy(uniforms(self.seeds[list(rows)], step)).to(scores.device)
             target = (u[:, None] * edges[:, -1:]).contiguous()
             chosen = torch.searchsorted(edges, target, right=True)[:, 0]
             chosen = chosen.clamp(max=scores.shape[-1] - 1)
         index = chosen[:, None]
-        self.logprobs.append(probabilities.gather(-1, index)[:, 0].log())
-        self.complements.append(probabilities.scatter_(-1, index, 0.0).sum(-1).log())
-        self._descend(chosen.tolist())
-        return torch.full_like(scores, -torch.inf).scatter_(-1, index, 0.0)
+        logprobs = probabilities.gather(-1, index)[:, 0].log().tolist()
+        complements = probabilities.scatter_(-1, index, 0.0).sum(-1).log().tolist()
+        tokens = chosen.tolist()
+        self._descend(rows, tokens)
+        return list(zip(tokens, logprobs, complements))
 
-    def _avoid(self, weights: torch.Tensor) -> None:
+    def _avoid(self, weights: torch.Tensor, rows: Sequence[int]) -> None:
         """Weigh tokens that lead to drawn completions by what those leave, in place."""
-        for row, place in self._places.items():
+        for at, row in enumerate(rows):
+            place = self._places.get(row)
             # Where next to nothing is left, drawing something again is all one can do.
-            if place.left() > _LEAST_MASS:
+            if place is not None and place.left() > _LEAST_MASS:
                 for token, (_, child) in place.children.items():
-                    weights[row, token] *= child.left()
+                    weights[at, token] *= child.left()
 
-    def _descend(self, chosen: list[int]) -> None:
+    def _descend(self, rows: Sequence[int], chosen: Sequence[int]) -> None:
+        places = {row: self._places[row] for row in rows if row in self._places}
+        tokens = dict(zip(rows, chosen))
         self._places = {
-            row: place.children[chosen[row]][1]
-            for row, place in self._places.items()
-            if chosen[row] in place.children
+            row: place.children[tokens[row]][1]
+            for row, place in places.items()
+            if tokens[row] in place.children
         }
