@@ -8,203 +8,252 @@ discount included. Departures, since lines cannot be listed as moves can:
 - a node's lines are drawn from the policy, without replacement: no token is spent on a line that
   is known there. A child's prior is the policy's probability of its line among its siblings;
 - a node may be widened again when it has been visited often enough: it has drawn at most
-  `branch * ceil(sqrt(visits))` lines (progressive widening, Couetoux et al., 2011);
+  `branch * ceil(visits ** widening)` lines (progressive widening, Couetoux et al., 2011);
 - a finished node, and one below which all is finished, is not visited again: it has nothing more
   to tell;
 - all new children are valued at once, which costs no generated tokens; what goes up is the best
   of them, and a child not yet visited counts with what the guide said of it;
 - a solution that the guide knows to be right ends the search.
+
+What the root may do otherwise is in `roots.py`, how equal states are merged in `vertex.py`, and
+which of the ways is the answer in `mcts_final.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Sequence
 
-from agents.models.base import Completion
 from agents.search.ledger import BudgetSpent
-from agents.search.requests import Choice, Node, Request, Response, Search, evaluate, generate
-from agents.search.tree import Branch, Tree
+from agents.search.mcts_final import RULES, choose
+from agents.search.options import check_whole
+from agents.search.requests import (
+    Choice,
+    Node,
+    Request,
+    Response,
+    Search,
+    Value,
+    answers,
+    evaluate,
+    generate,
+)
+from agents.search.roots import Dirichlet, Gumbel
+from agents.search.vertex import Edge, Graph, Vertex, softmax
+from reason_env.errors import choose as choose_name
 
-
-@dataclass(slots=True, eq=False)
-class _Vertex:
-    """A node of the tree while it grows."""
-
-    node: Node
-    parent: _Vertex | None
-    index: int
-    reward: float = 0.0
-    value: float = 0.0
-    visits: int = 0
-    returns: float = 0.0
-    tries: int = 0
-    drawn: list[Completion] = field(default_factory=list)
-    solved: bool = False
-    dry: bool = False
-    closed: bool = False
-    children: list[_Vertex] = field(default_factory=list)
-
-    @property
-    def mean(self) -> float:
-        """Average return from here on; what the guide said while there is no visit."""
-        return self.returns / self.visits if self.visits else self.value
-
-    @property
-    def logprob(self) -> float:
-        """Of the line that leads here."""
-        return self.node.logprob - self.parent.node.logprob if self.parent else 0.0
-
-    @property
-    def line(self) -> str:
-        return self.node.line
+ROOTS = ("puct", "gumbel")
 
 
 def mcts(
-    root: Node,
+    start: Node,
+    /,
     simulations: int = 64,
     branch: int = 1,
     c_puct: float = 1.0,
     discount: float = 1.0,
+    widening: float = 0.5,
+    root: str = "puct",
+    considered: int = 16,
+    c_visit: float = 50.0,
+    c_scale: float = 0.1,
+    noise: float = 0.0,
+    noise_alpha: float = 0.3,
+    transpositions: bool = False,
+    rollout: float = 0.0,
+    final: str = "value",
 ) -> Search:
     """Search a tree of lines and return the best way found.
 
     Args:
+        start: where the search begins (`root` says how to search there).
         simulations: at most; the token budget may end it earlier.
         branch: lines drawn from the policy each time a node is widened.
         c_puct: weight of the exploration term.
         discount: of the return, per line, in (0, 1].
+        widening: exponent in [0, 1] of how the number of lines grows with visits; 0: only once.
+        root: `puct`, or `gumbel` with sequential halving, which takes few simulations well.
+        considered: most lines that a Gumbel root draws to choose from.
+        c_visit: weight of values against the policy at a Gumbel root: see `roots.Gumbel`.
+        c_scale: likewise.
+        noise: share of Dirichlet noise in the priors at a PUCT root, in [0, 1].
+        noise_alpha: its concentration, above 0.
+        transpositions: whether equal states are searched once, however they are reached.
+        rollout: weight in [0, 1] of the return of a greedy solution written on from each new node,
+            against the guide's value of the node.
+        final: the answer: `value` (the finished way worth most), `visits` (where the search went
+            most) or `vote` (of the finished ways, weighted by their worth).
 
     Raises:
         ValueError: an option out of its range.
     """
-    if simulations < 1 or branch < 1:
-        raise ValueError(
-            f"simulations and branch must be 1 or more, received {simulations} and {branch}"
-        )
-    if c_puct < 0 or not 0 < discount <= 1:
-        raise ValueError(
-            f"c_puct must be 0 or more and discount in (0, 1], received {c_puct} and {discount}"
-        )
-    if root.done:
-        return Choice(root)
-    grown = [_Vertex(root, None, 0)]
+    check_whole(1, simulations=simulations, branch=branch)
+    check_whole(1, considered=considered)
+    _check(c_puct, discount, widening, c_visit, c_scale, rollout)
+    _check_noise(noise, noise_alpha, root)
+    choose_name(root, ROOTS, "root")
+    choose_name(final, RULES, "final")
+    if start.done:
+        return Choice(start)
+    graph = Graph(start, discount, transpositions)
+    gumbel = dirichlet = None
+    if root == "gumbel":
+        gumbel = Gumbel(graph, simulations, considered, c_visit, c_scale)
+    elif noise:
+        dirichlet = Dirichlet(noise, noise_alpha, start.seed)
+    vote = final == "vote"
     try:
         for _ in range(simulations):
-            if grown[0].closed:
+            if graph.root.closed:
                 break
-            leaf = _select(grown[0], branch, c_puct, discount)
-            new = yield from _widen(grown, leaf, branch)
-            if any(child.solved for child in new):
+            path = gumbel.path() if gumbel else [graph.top]
+            _descend(path, c_puct, discount)
+            leaf = path[-1].child
+            if gumbel and leaf is graph.root:
+                new = yield from _widen(graph, leaf, 1, vote)
+                gumbel.note()
+            else:
+                new = yield from _widen(graph, leaf, branch, vote)
+                leaf.due = _next_due(leaf, widening)
+            if new:
+                _set_priors(leaf, dirichlet if leaf is graph.root else None)
+            if rollout and graph.solution is None:
+                yield from _roll_out(graph, new, rollout, discount, vote)
+            if graph.solution is not None:
                 break
-            _back_up(leaf, discount)
+            _back_up(path, discount)
     except BudgetSpent:
         pass
-    return Choice(_best(grown).node, _freeze(grown))
+    return Choice(choose(graph, final, gumbel), graph.freeze())
 
 
-def _select(vertex: _Vertex, branch: int, c_puct: float, discount: float) -> _Vertex:
-    """Descend from a node that is not closed to one that is due for more lines."""
-    while vertex.dry or vertex.tries >= branch * math.ceil(math.sqrt(vertex.visits)):
-        pairs = [(c, p) for c, p in zip(vertex.children, _priors(vertex)) if not c.closed]
-        if not pairs:
-            return vertex
+def _descend(path: list[Edge], c_puct: float, discount: float) -> None:
+    """Go on from the end of a path, which is not closed, to a vertex that is due for more lines."""
+    vertex = path[-1].child
+    while vertex.visits < vertex.due and vertex.open:
         scale = c_puct * math.sqrt(vertex.visits)
-        scores = [c.reward + discount * c.mean + scale * p / (1 + c.visits) for c, p in pairs]
-        vertex = pairs[scores.index(max(scores))][0]
-    return vertex
-
-
-def _priors(vertex: _Vertex) -> list[float]:
-    """The policy's probabilities of the children's lines, normalised among them."""
-    if not vertex.children:
-        return []
-    highest = max(child.logprob for child in vertex.children)
-    weights = [math.exp(child.logprob - highest) for child in vertex.children]
-    total = sum(weights)
-    return [weight / total for weight in weights]
+        highest = -math.inf
+        for edge in vertex.open:
+            explore = scale * edge.prior / (1 + edge.visits)
+            score = edge.reward + discount * edge.child.mean + explore
+            if score > highest:
+                highest, best = score, edge
+        path.append(best)
+        vertex = best.child
 
 
 def _widen(
-    grown: list[_Vertex], leaf: _Vertex, branch: int
-) -> Generator[Request, Response, list[_Vertex]]:
-    """Draw new lines at a leaf, add them as children, and value them."""
-    [drawn] = yield from generate([leaf.node], branch, without=[leaf.drawn])
+    graph: Graph, leaf: Vertex, lines: int, vote: bool
+) -> Generator[Request, Response, list[Edge]]:
+    """Draw new lines at a leaf, add them as edges, and value what they lead to."""
+    [drawn] = yield from generate([leaf.node], lines, without=[leaf.drawn])
     before = len(leaf.drawn)
+    known = {edge.line for edge in leaf.edges}
     fresh: dict[str, Node] = {}
     for node in drawn:
-        if node.written is None:
+        written = node.written
+        if written is None:
             continue  # the budget ended before this one was begun
+        if written.tokens not in [other.tokens for other in leaf.drawn]:
+            leaf.drawn += (written,)
         # Lines drawn at the same time may still be equal. One that was cut off is no line.
-        if node.lines:
+        if node.lines and node.line not in known:
             fresh.setdefault(node.line, node)
-        if node.written.tokens not in [known.tokens for known in leaf.drawn]:
-            leaf.drawn.append(node.written)
-    leaf.tries += branch
+    leaf.rounds += 1
     # Drawing without replacement repeats a line only where there is no other.
     leaf.dry = len(leaf.drawn) == before
-    known = {child.line for child in leaf.children}
-    nodes = [node for line, node in fresh.items() if line not in known]
-    values = yield from evaluate(nodes)
-    new = []
-    for node, value in zip(nodes, values):
-        child = _Vertex(node, leaf, len(grown), value.reward, value.value)
-        child.solved, child.closed = value.solved, node.done
-        leaf.children.append(child)
-        grown.append(child)
-        new.append(child)
+    nodes = list(fresh.values())
+    values, said = yield from _judge(nodes, vote)
+    new = [graph.add(leaf, *each) for each in zip(nodes, values, said)]
+    if not leaf.open:
+        graph.close(leaf)
     return new
 
 
-def _back_up(leaf: _Vertex, discount: float) -> None:
-    """Pass the return of a simulation that ended at `leaf` up to the root, which counts too."""
+def _judge(
+    nodes: Sequence[Node], vote: bool
+) -> Generator[Request, Response, tuple[list[Value], Sequence[str | None]]]:
+    """The guide's values, and where there is a vote what each node answers.
+
+    Asked for while the search runs: once the budget is spent, it may ask for nothing.
+    """
+    values = yield from evaluate(nodes)
+    if vote:
+        return values, (yield from answers(nodes))
+    return values, [None] * len(nodes)
+
+
+def _next_due(vertex: Vertex, widening: float) -> float:
+    """The number of visits at which a vertex is widened again: where `visits ** widening` is above
+    the number of times that it has been."""
+    if vertex.dry or math.log(vertex.rounds) >= 60 * widening:
+        return math.inf
+    return math.floor(vertex.rounds ** (1 / widening)) + 1
+
+
+def _set_priors(vertex: Vertex, noise: Dirichlet | None) -> None:
+    """The policy's probabilities of the lines that were drawn, normalised among them."""
+    for edge, prior in zip(vertex.edges, softmax([edge.logprob for edge in vertex.edges])):
+        edge.prior = prior
+    if noise is not None:
+        noise.mix(vertex.edges)
+
+
+def _roll_out(
+    graph: Graph, new: Sequence[Edge], share: float, discount: float, vote: bool
+) -> Generator[Request, Response, None]:
+    """Mix the return of a greedy solution from each new vertex into its value."""
+    begun = [edge for edge in new if not edge.child.node.done and not edge.child.parents[1:]]
+    if not begun:
+        return
+    groups = yield from generate([edge.child.node for edge in begun], 1, "solution", 0.0)
+    ends = [node for [node] in groups]
+    values, said = yield from _judge(ends, vote)
+    for edge, end, value, answer in zip(begun, ends, values, said):
+        child = edge.child
+        if end.lines:  # else its last line was cut: it ends nowhere
+            graph.end(child, end, value, answer)
+        steps = len(end.way) - len(child.node.way)
+        child.value = (1 - share) * child.value + share * discount ** (steps - 1) * value.total
+        edge.value = child.mean = child.value
+
+
+def _back_up(path: Sequence[Edge], discount: float) -> None:
+    """Pass the return of a simulation up the path that it walked, to the root, which counts too."""
+    leaf = path[-1].child
     value = leaf.value
-    if leaf.children:
-        value = max(child.reward + discount * child.value for child in leaf.children)
-    vertex: _Vertex | None = leaf
-    while vertex is not None:
+    if leaf.edges:
+        value = max([edge.reward + discount * edge.value for edge in leaf.edges])
+    for edge in reversed(path):
+        vertex = edge.child
+        edge.visits += 1
         vertex.visits += 1
         vertex.returns += value
-        vertex.closed = vertex.dry and all(child.closed for child in vertex.children)
-        value = vertex.reward + discount * value
-        vertex = vertex.parent
+        vertex.mean = vertex.returns / vertex.visits
+        value = edge.reward + discount * value
 
 
-def _best(grown: list[_Vertex]) -> _Vertex:
-    """A solution known to be right, else the finished node of the highest return, else the way
-    of most visits."""
-    for vertex in grown:
-        if vertex.solved:
-            return vertex
-    finished = [vertex for vertex in grown if vertex.node.done]
-    if finished:
-        return max(finished, key=lambda vertex: (vertex.reward, vertex.visits, vertex.node.logprob))
-    vertex = grown[0]
-    while vertex.children:
-        vertex = max(vertex.children, key=lambda child: (child.visits, child.reward + child.value))
-    return vertex
-
-
-def _freeze(grown: list[_Vertex]) -> Tree:
-    priors = {
-        child.index: prior
-        for vertex in grown
-        if vertex.children
-        for child, prior in zip(vertex.children, _priors(vertex))
-    }
-    return Tree(
-        tuple(
-            Branch(
-                -1 if v.parent is None else v.parent.index,
-                v.line,
-                priors.get(v.index, 1.0),
-                v.reward,
-                v.value,
-                v.visits,
-                v.mean,
-                v.node.done,
-            )
-            for v in grown
+def _check(
+    c_puct: float, discount: float, widening: float, c_visit: float, c_scale: float, rollout: float
+) -> None:
+    if not 0 <= c_puct < math.inf or not 0 < discount <= 1:
+        raise ValueError(
+            f"c_puct must be 0 or more and discount in (0, 1], received {c_puct} and {discount}"
         )
-    )
+    if not 0 <= widening <= 1:
+        raise ValueError(f"widening must be in [0, 1], received {widening}")
+    if not 0 <= c_visit < math.inf or not 0 <= c_scale < math.inf:
+        raise ValueError(f"c_visit and c_scale must be 0 or more, received {c_visit} and {c_scale}")
+    if not 0 <= rollout <= 1:
+        raise ValueError(f"rollout must be in [0, 1], received {rollout}")
+
+
+def _check_noise(noise: float, noise_alpha: float, root: str) -> None:
+    if not 0 <= noise <= 1 or not 0 < noise_alpha < math.inf:
+        raise ValueError(
+            f"noise must be in [0, 1] and noise_alpha above 0, received {noise} and {noise_alpha}"
+        )
+    if noise and root == "gumbel":
+        raise ValueError(
+            f"noise={noise} is for a PUCT root, and a Gumbel root draws its own: leave out one"
+        )

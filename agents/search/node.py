@@ -76,7 +76,7 @@ class Node:
         self.done = done
         self.written = written
         self.key = key
-        self.seed = seed if parent is None else parent.seed
+        self.seed: int = seed if parent is None else parent.seed
         self.logprob = 0.0
         self.size = self.depth = self.played = 0
         if parent is not None:

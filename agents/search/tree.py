@@ -14,12 +14,16 @@ class Branch:
         parent: index of the parent in the tree, -1 for the root.
         line: the line that leads here from there (two, with a newline between, where the model
             ended a line with `<eos>` and so gave up too).
-        prior: the policy's probability of the line among its siblings, in [0, 1].
+        prior: the policy's probability of the line among its siblings, in [0, 1]; at a root with
+            noise, what came of it.
         reward: of the step that leads here.
-        value: what the guide said of the node when it was new.
+        value: expected return from here on when the line was found: what the guide said, mixed
+            with that of a rollout if there was one; of a merged node, the mean return then.
         visits: how often the search passed through.
-        mean: average return from here on over those visits.
+        mean: average return from here on over those visits, and those of nodes merged with it.
         done: whether the episode is over here.
+        merged: index of the earlier node at an equal state with which this one shares its mean
+            and its children, which are listed there; -1 for none.
     """
 
     parent: int
@@ -30,6 +34,7 @@ class Branch:
     visits: int
     mean: float
     done: bool
+    merged: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ GOLDEN = ROOT / "tests" / "golden" / "mcts_trees.json"
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "agents")]
 
+from mcts_toys import arms, heaps  # noqa: E402
 from toys import babble, biased, doors  # noqa: E402
 
 from agents.learning.specs import EnvSpec  # noqa: E402
@@ -27,20 +28,45 @@ def _worth(text):
     return len(text) % 7 / 7
 
 
+PLAIN = {"simulations": 12, "branch": 3, "c_puct": 1.5, "discount": 0.9}
+OPTIONS = {
+    "doors, value": PLAIN,
+    "doors, oracle": PLAIN,
+    "countdown, value": PLAIN,
+    "gumbel root": {"simulations": 12, "root": "gumbel", "considered": 4, "c_scale": 1.0},
+    "noise": {"simulations": 8, "noise": 0.5, "noise_alpha": 0.5},
+    "transpositions": {"simulations": 16, "branch": 2, "transpositions": True},
+    "widening": {"simulations": 8, "widening": 1.0},
+    "rollout": {"simulations": 5, "branch": 2, "rollout": 0.5, "discount": 0.9},
+    "most visits": {"simulations": 12, "branch": 2, "final": "visits"},
+    "vote": {"simulations": 12, "branch": 2, "final": "vote"},
+}
+
+
+def problem(name):
+    """The model, environment and guide of a tree."""
+    hidden = doors("RLR", public=False)
+    if name == "countdown, value":
+        countdown = EnvSpec.parse("Countdown-v0:feedback=state,on_invalid=feedback").make()
+        countdown.reset(seed=0)
+        return ScriptedModel(babble, _worth), countdown, "value"
+    if name == "transpositions":
+        return biased(0.6, value={}), heaps("LLRR"), "value"
+    if name == "doors, oracle":
+        return biased(0.8), doors("RRLR"), "oracle"
+    if name == "doors, value":
+        return biased(0.8, value={"RR": 0.9}), hidden, "value"
+    if name in ("gumbel root", "noise", "widening"):
+        return arms({"a": 0.2, "b": 0.9, "c": 0.6, "d": 0.4}), doors("LLL", public=False), "value"
+    return biased(0.8, value={"RR": 0.9, "RRL": 0.7, "LLL": 0.3}), hidden, "value"
+
+
 def grow():
     """The trees as JSON, by name; numbers to nine digits, so that no platform's `exp` matters."""
-    countdown = EnvSpec.parse("Countdown-v0:feedback=state,on_invalid=feedback").make()
-    countdown.reset(seed=0)
-    babbler = ScriptedModel(babble, _worth)
-    cases = {
-        "doors, value": (biased(0.8, value={"RR": 0.9}), doors("RLR", public=False), "value"),
-        "doors, oracle": (biased(0.8), doors("RRLR"), "oracle"),
-        "countdown, value": (babbler, countdown, "value"),
-    }
-    strategy = load_strategy("mcts", simulations=12, branch=3, c_puct=1.5, discount=0.9)
     trees = {}
-    for name, (model, env, guide) in cases.items():
-        [found] = run_searches(model, [env], strategy, [7], 150, guide)
+    for name, options in OPTIONS.items():
+        model, env, guide = problem(name)
+        [found] = run_searches(model, [env], load_strategy("mcts", **options), [7], 150, guide)
         nodes = [
             {
                 key: round(value, 9) if isinstance(value, float) else value
@@ -56,7 +82,7 @@ def grow():
     return trees
 
 
-@pytest.mark.parametrize("name", ["doors, value", "doors, oracle", "countdown, value"])
+@pytest.mark.parametrize("name", OPTIONS)
 def test_golden(name):
     assert grow()[name] == json.loads(GOLDEN.read_text())[name]
 

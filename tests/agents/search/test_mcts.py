@@ -5,26 +5,24 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toys import babble, biased, doors
+from mcts_toys import heaps, search, ways
+from toys import ENV, babble, biased, doors
 
 from agents.models.scripted import ScriptedModel
 from agents.search import load_strategy, run_searches
 from agents.search.tree import Branch, Tree
 
 
-def search(model, env, guide, seed=0, budget=None, **options):
-    strategy = load_strategy("mcts", **options)
-    [found] = run_searches(model, [env], strategy, [seed], budget, guide)
-    assert found.error is None
-    return found
-
-
-def ways(tree):
-    """Nodes by the way that leads to them."""
-    names = []
-    for node in tree.nodes:
-        names.append(names[node.parent] + node.line if node.parent >= 0 else "")
-    return dict(zip(names, tree.nodes, strict=True))
+VARIANTS = [
+    {},
+    {"root": "gumbel"},
+    {"noise": 0.5},
+    {"transpositions": True},
+    {"widening": 1.0},
+    {"widening": 0.0, "branch": 32},
+    {"rollout": 0.5},
+    {"rollout": 1.0, "root": "gumbel", "transpositions": True},
+]
 
 
 # -- The optimum -------------------------------------------------------------------------------
@@ -32,10 +30,11 @@ def ways(tree):
 
 @pytest.mark.parametrize("guide", ["public", "oracle", "value"])
 @pytest.mark.parametrize("goal", ["RRR", "RLR", "RRRL"])
-def test_finds_the_goal_where_the_policy_points_the_other_way(goal, guide):
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+def test_finds_the_goal_where_the_policy_points_the_other_way(options, goal, guide):
     model = biased(0.8, value={})
-    for seed in range(5):
-        found = search(model, doors(goal), guide, seed, simulations=400)
+    for seed in range(3):
+        found = search(model, doors(goal), guide, seed, **{"simulations": 400, **options})
         assert "".join(found.actions) == goal
     [greedy] = run_searches(model, [doors(goal)], load_strategy("greedy"), [0])
     assert set(greedy.actions) == {"L"}
@@ -45,13 +44,23 @@ WORTH = {"".join(way): 0.2 for way in itertools.product("LR", repeat=3)} | {"RRL
 """What the ends of three doors are worth; nothing tells them apart on the way."""
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_finds_the_best_end_by_values_alone(seed):
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+@pytest.mark.parametrize("final", ["value", "visits"])
+def test_finds_the_best_end_by_values_alone(options, final):
     """No verifier is read, so nothing stops the search: it must prefer by itself."""
     model = biased(0.8, value=WORTH)
-    found = search(model, doors("LLL", public=False), "value", seed, simulations=128)
-    assert found.actions == ("R", "R", "L")
-    assert found.ledger.verifier_calls == 0
+    for seed in range(5):
+        env = doors("LLL", public=False)
+        found = search(
+            model,
+            env,
+            "value",
+            seed,
+            final=final,
+            **{"simulations": 128, "c_scale": 2.0, **options},
+        )
+        assert found.actions == ("R", "R", "L")
+        assert found.ledger.verifier_calls == 0
 
 
 @pytest.mark.parametrize("told", ["on the way", "at the end"])
@@ -63,15 +72,20 @@ def test_visits_concentrate_as_simulations_grow(told):
     }
     worth = {way[:n]: value for way, value in ends.items() for n in range(1, 9)}
     model = biased(0.9, value=worth if told == "on the way" else ends)
+    seeds = range(12)
     shares = []
-    for simulations in (4, 16, 64, 256):
-        found = search(model, doors("L" * 8, public=False), "value", simulations=simulations)
-        nodes = ways(found.tree)
-        shares.append(nodes["R"].visits / nodes[""].visits if "R" in nodes else 0.0)
-    assert shares == sorted(shares)
-    assert shares[-1] > 0.6
-    assert found.actions[0] == "R"
-    assert nodes["R"].prior == pytest.approx(0.1)
+    for simulations in (16, 64, 256):
+        envs = [doors("L" * 8, public=False) for _ in seeds]
+        strategy = load_strategy("mcts", simulations=simulations)
+        found = run_searches(model, envs, strategy, seeds, guide="value")
+        trees = [ways(one.tree) for one in found]
+        shares.append(sum(t["R"].visits / t[""].visits for t in trees if "R" in t) / len(seeds))
+    # Standard errors of these means are below 0.01.
+    assert shares[1] > shares[0] + 0.05
+    assert shares[2] > shares[1] + 0.05
+    assert shares[2] > 0.6
+    assert all(one.actions[0] == "R" for one in found)
+    assert all(tree["R"].prior == pytest.approx(0.1) for tree in trees)
 
 
 def test_the_oracle_needs_no_luck():
@@ -117,33 +131,82 @@ def test_backup_by_hand(simulations, discount, root_visits, root_mean, left_visi
         assert (nodes["LL"].reward, nodes["LL"].value, nodes["LL"].done) == (0.2, 0.0, True)
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 5), st.integers(0, 2**32), st.integers(0, 3))
-def test_every_tree_is_sound(simulations, branch, seed, c_puct):
-    model = ScriptedModel(babble, value=lambda text: len(text) % 7 / 7)
-    found = search(
-        model,
-        doors("LRLR", public=False, max_tokens=60),
-        "value",
-        seed,
-        simulations=simulations,
-        branch=branch,
-        c_puct=float(c_puct),
+OPTIONS = st.fixed_dictionaries(
+    {
+        "simulations": st.integers(1, 40),
+        "branch": st.integers(1, 5),
+        "c_puct": st.integers(0, 3).map(float),
+        "discount": st.sampled_from([1.0, 0.5]),
+        "widening": st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+        "final": st.sampled_from(["value", "visits", "vote"]),
+        "transpositions": st.booleans(),
+        "rollout": st.sampled_from([0.0, 0.0, 0.5, 1.0]),
+    },
+    optional={
+        "root": st.just("gumbel"),
+        "considered": st.integers(1, 20),
+    },
+) | st.fixed_dictionaries({"noise": st.floats(0, 1), "noise_alpha": st.floats(0.001, 10)})
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    OPTIONS,
+    st.integers(0, 2**32),
+    st.sampled_from(["doors", "heaps", "countdown"]),
+    st.one_of(st.none(), st.integers(1, 200)),
+)
+def test_every_tree_is_sound(options, seed, family, budget):
+    if family == "countdown":
+        env = ENV.make(max_tokens=60, on_invalid="feedback")
+        env.reset(seed=seed)
+    else:
+        env = doors("LRLR", public=False, max_tokens=60) if family == "doors" else heaps("LRLX")
+    script = babble if family != "heaps" else biased(0.4).script
+    model = ScriptedModel(script, value=lambda text: len(text) % 7 / 7)
+    strategy = load_strategy("mcts", **options)
+    [found] = run_searches(
+        model, [env], strategy, [seed], budget, guide="value", refuse_short=False
     )
-    tree = found.tree
-    # The root takes part in the backup: each simulation, which is one round of the model, passes
-    # through it. Where there are no more lines to draw it ends before its number.
-    assert 1 <= tree.nodes[0].visits == len(model.calls) <= simulations
-    assert tree.nodes[0].parent == -1
+    assert found.error is None
+    tree, rollout = found.tree, options.get("rollout", 0)
+    root = tree.nodes[0]
+    assert root.parent == -1
+    assert root.visits <= options.get("simulations", 64)
+    if not rollout:
+        # The root takes part in the backup: each simulation, which is one round of the model,
+        # passes through it, but for the one in which the goal is reached, or the budget ends.
+        # Where there are no more lines to draw it ends before its number.
+        assert len(model.calls) - 1 <= root.visits <= len(model.calls)
+    shared = [node.merged if node.merged >= 0 else i for i, node in enumerate(tree.nodes)]
     for index, node in enumerate(tree.nodes):
         children = [tree.nodes[child] for child in tree.children(index)]
-        assert node.visits >= sum(child.visits for child in children)
+        same = [other for other, first in zip(tree.nodes, shared) if first == index]
+        assert sum(other.visits for other in same) >= sum(child.visits for child in children)
+        assert all(other.mean == node.mean for other in same)
         assert 0 <= node.mean <= 1
-        assert not (node.done and children)
+        assert not (children and (node.done or node.merged >= 0))
         assert len({child.line for child in children}) == len(children)
         if children:
             assert sum(child.prior for child in children) == pytest.approx(1)
-    assert tuple(found.actions) in {tuple(tree.way(index)) for index in range(len(tree.nodes))}
+        if node.merged >= 0:
+            assert options["transpositions"]
+            assert node.merged < index
+            assert not node.done
+            assert index not in reached_from(tree, shared, node.merged)
+    if not rollout:
+        assert tuple(found.actions) in {tuple(tree.way(i)) for i in range(len(tree.nodes))}
+        done = {tuple(tree.way(i)) for i, node in enumerate(tree.nodes) if node.done}
+        assert found.actions in done or not done
+    assert budget is None or found.ledger.generated_tokens <= budget
+
+
+def reached_from(tree, shared, index):
+    """All nodes to which lines lead from a node; a walk that comes back would not end."""
+    found = set()
+    for child in tree.children(shared[index]):
+        found |= {child} | reached_from(tree, shared, child)
+    return found
 
 
 def test_a_line_drawn_twice_is_one_child():
