@@ -45,6 +45,7 @@ class Tokenizer:
     def __init__(self) -> None:
         self.vocabulary: tuple[str, ...] = (*SPECIALS, *NUMBERS, *_SINGLES, *PIECES)
         self._ids = {text: i for i, text in enumerate(self.vocabulary)}
+        self._texts = ["" if text in SPECIALS else text for text in self.vocabulary]
         self._cut = re.compile(PATTERN)
         self.newline = self._ids["\n"]
 
@@ -73,13 +74,19 @@ class Tokenizer:
         Raises:
             ValueError: an id outside the vocabulary.
         """
-        return "".join(self.text_of(i) for i in ids)
+        wanted = list(ids)
+        try:
+            if wanted and min(wanted) >= 0:
+                return "".join([self._texts[i] for i in wanted])
+        except IndexError:
+            pass
+        return "".join(self.text_of(i) for i in wanted)
 
     def text_of(self, token: int) -> str:
         """The text of one token id, empty for a special."""
         if not 0 <= token < len(self.vocabulary):
             raise ValueError(f"Token id {token} is outside 0..{len(self.vocabulary) - 1}")
-        return "" if token < len(SPECIALS) else self.vocabulary[token]
+        return self._texts[token]
 
 
 TOKENIZER = Tokenizer()

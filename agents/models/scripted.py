@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 
 from agents.models.base import Completion, Tokens
-from reason_env.splits import stream_seed
+from reason_env.splits import numbered_seed, stream_seed
 from reason_env.tokenizer import EOS, SPECIALS, TOKENIZER, Tokenizer
 
 Lines: TypeAlias = Mapping[str, float]
@@ -26,6 +26,7 @@ Lines: TypeAlias = Mapping[str, float]
 Script: TypeAlias = Callable[[str, int], Lines | str]
 """From the text so far, which ends with a line's end, and the row's seed: the next line, or the
 chances of several."""
+_MOST_TABLES = 10_000
 _Open: TypeAlias = dict[tuple[int, ...], float]
 
 
@@ -61,6 +62,7 @@ class ScriptedModel:
         self.written: list[tuple[tuple[int, ...], Completion]] = []
         self.valued: list[tuple[int, ...]] = []
         self.calls: list[int] = []
+        self._tables: dict[tuple[tuple[str, float], ...], _Table] = {}
 
     @classmethod
     def table(
@@ -156,19 +158,18 @@ class ScriptedModel:
         seed: int,
         drawn: Sequence[Completion],
     ) -> Completion:
+        if temperature == 1:
+            return self._write_lines(prefix, stop, limit, seed, drawn)
         rng = np.random.default_rng(stream_seed("scripted", seed))
         tokens: list[int] = []
         logprobs: list[float] = []
         complements: list[float] = []
         lines, place = self._open(prefix, seed)
-        new = _without(lines, place, drawn)
         while not tokens or (len(tokens) < limit and tokens[-1] not in stop):
             if tokens:
-                context = (*prefix, *tokens)
-                new = self._after(new, place, context, seed)[0]
-                lines, place = self._after(lines, place, context, seed)
-            token = _choose(_next(new, place), temperature, rng)
+                lines, place = self._after(lines, place, (*prefix, *tokens), seed)
             chances = _next(lines, place)
+            token = _choose(chances, temperature, rng)
             others = sum(chance for other, chance in chances.items() if other != token)
             tokens.append(token)
             logprobs.append(math.log(chances[token]))
@@ -176,10 +177,51 @@ class ScriptedModel:
         stopped = tokens[-1] in stop
         return Completion(tuple(tokens), tuple(logprobs), tuple(complements), stopped)
 
+    def _write_lines(
+        self,
+        prefix: tuple[int, ...],
+        stop: Collection[int],
+        limit: int,
+        seed: int,
+        drawn: Sequence[Completion],
+    ) -> Completion:
+        """At temperature 1 a line can be drawn whole: its tokens' chances multiply to its own."""
+        tokens: tuple[int, ...] = ()
+        logprobs: tuple[float, ...] = ()
+        complements: tuple[float, ...] = ()
+        number = 0
+        while not tokens or (len(tokens) < limit and tokens[-1] not in stop):
+            context = prefix + tokens
+            start = self._line_start(context)
+            table = self._table(context[:start], seed)
+            place = len(context) - start
+            uniform = numbered_seed(seed, number) / 2**63
+            line = table.draw(uniform, context[start:], drawn if not tokens else ())
+            tokens += table.lines[line][place:]
+            logprobs += table.logprobs[line][place:]
+            complements += table.complements[line][place:]
+            number += 1
+        tokens = tokens[:limit]
+        return Completion(tokens, logprobs[:limit], complements[:limit], tokens[-1] in stop)
+
+    def _line_start(self, context: tuple[int, ...]) -> int:
+        """Where the last line begins."""
+        ends = (self.tokenizer.newline, EOS)
+        return next((i + 1 for i in reversed(range(len(context))) if context[i] in ends), 0)
+
+    def _table(self, context: tuple[int, ...], seed: int) -> _Table:
+        """What can come after finished lines."""
+        said = self.script(self.tokenizer.decode(context), seed)
+        key = ((said, 1.0),) if isinstance(said, str) else tuple(said.items())
+        if key not in self._tables:
+            if len(self._tables) >= _MOST_TABLES:
+                self._tables.clear()
+            self._tables[key] = _Table(self._coded(dict(key)))
+        return self._tables[key]
+
     def _open(self, context: tuple[int, ...], seed: int) -> tuple[_Open, int]:
         """The lines that fit the unfinished line at the context's end, and its length."""
-        ends = (self.tokenizer.newline, EOS)
-        start = next((i + 1 for i in reversed(range(len(context))) if context[i] in ends), 0)
+        start = self._line_start(context)
         begun = context[start:]
         lines = self._lines(context[:start], seed)
         return {line: p for line, p in lines.items() if line[: len(begun)] == begun}, len(begun)
@@ -193,13 +235,16 @@ class ScriptedModel:
         return {line: p for line, p in lines.items() if line[place] == context[-1]}, place + 1
 
     def _lines(self, context: tuple[int, ...], seed: int) -> _Open:
-        """Chances of the next line's token ids.
+        """Chances of the next line's token ids."""
+        table = self._table(context, seed)
+        return dict(zip(table.lines, table.chances))
+
+    def _coded(self, chances: Mapping[str, float]) -> _Open:
+        """Lines as token ids.
 
         Raises:
             ValueError: the script's lines are not lines, or their chances not chances.
         """
-        said = self.script(self.tokenizer.decode(context), seed)
-        chances = {said: 1.0} if isinstance(said, str) else dict(said)
         if any("\n" in line for line in chances):
             raise ValueError(f"A script gives one line at a time, received {list(chances)}")
         if min(chances.values(), default=0) <= 0 or not math.isclose(sum(chances.values()), 1):
@@ -211,15 +256,52 @@ class ScriptedModel:
         return (*self.tokenizer.encode(line.removesuffix(SPECIALS[EOS])), end)
 
 
-def _without(lines: _Open, place: int, drawn: Sequence[Completion]) -> _Open:
-    """The lines that go on otherwise than all of `drawn`; all lines, where none does."""
-    known = [completion.tokens for completion in drawn]
-    new = {
-        line: chance
-        for line, chance in lines.items()
-        if not any(line[place : place + len(tokens)] == tokens for tokens in known)
-    }
-    return new or lines
+class _Table:
+    """Some lines and their chances.
+
+    Attributes:
+        lines: token ids of each.
+        chances: of each, 1 in all.
+        logprobs, complements: of each line's tokens (see `Completion`).
+    """
+
+    def __init__(self, chances: _Open) -> None:
+        self.lines = list(chances)
+        self.chances = list(chances.values())
+        self.logprobs: list[tuple[float, ...]] = []
+        self.complements: list[tuple[float, ...]] = []
+        for line in self.lines:
+            logprobs, complements = [], []
+            for place, token in enumerate(line):
+                alike = {other: p for other, p in chances.items() if other[:place] == line[:place]}
+                following = _next(alike, place)
+                others = sum(p for other, p in following.items() if other != token)
+                logprobs.append(math.log(following[token]))
+                complements.append(math.log(others) if others else -math.inf)
+            self.logprobs.append(tuple(logprobs))
+            self.complements.append(tuple(complements))
+
+    def draw(self, uniform: float, begun: tuple[int, ...], drawn: Sequence[Completion]) -> int:
+        """One of the lines that begin as told and go on otherwise than all of `drawn`; where all
+        go on like those, any that begins so.
+
+        Args:
+            uniform: in [0, 1).
+        """
+        fits: Sequence[int] = range(len(self.lines))
+        if begun:
+            fits = [i for i in fits if self.lines[i][: len(begun)] == begun]
+        if drawn:
+            known = [(*begun, *completion.tokens) for completion in drawn]
+            fits = [i for i in fits if not any(self.lines[i][: len(k)] == k for k in known)] or fits
+        if not fits:
+            raise ValueError("The script has no line that begins as the prefix ends")
+        aim = uniform * sum([self.chances[i] for i in fits])
+        for i in fits:
+            aim -= self.chances[i]
+            if aim < 0:
+                return i
+        return fits[-1]
 
 
 def _next(lines: _Open, place: int) -> dict[int, float]:

@@ -4,12 +4,10 @@ a tree of many nodes stays small."""
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TypeVar
+from itertools import chain
 
 from agents.models.base import Completion
 from reason_env.env import Episode
-
-T = TypeVar("T")
 
 
 class Node:
@@ -105,16 +103,17 @@ class Node:
     @property
     def context(self) -> tuple[int, ...]:
         """Token ids that the model reads: prompt, lines, feedback."""
-        # Backwards: this is asked for at every line that is written.
-        parts: list[int] = []
-        node: Node = self
-        while node.parent is not None:
-            for group in (node.reply, *node.ids[::-1]):
-                parts += group[::-1]
+        # Backwards, and in one go: this is asked for at every line that is written.
+        parts: list[tuple[int, ...]] = []
+        node: Node | None = self
+        while node is not None:
+            if node.reply:
+                parts.append(node.reply)
+            if node.lines and node.written is not None:
+                parts.append(node.written.tokens)
             node = node.parent
-        parts += node.reply[::-1]
         parts.reverse()
-        return tuple(parts)
+        return tuple(chain.from_iterable(parts))
 
     @property
     def actions(self) -> tuple[str, ...]:

@@ -74,7 +74,8 @@ class Running:
         self._rows = 0
         self._request: Request | None = None
         self._branches: list[Node] = []
-        self._written: list[bool] = []
+        self._todo: list[int] = []  # branches that need a line
+        self._begun = False  # whether the open request has got one
         self._values: list[Value] = []
         prompt = tuple(env.tokenizer.encode(env.episode.text))
         root = Node(None, env.episode, reply=prompt, seed=seed)
@@ -108,7 +109,7 @@ class Running:
 
     def advance(self) -> None:
         """Hand a finished request back until one needs a model again."""
-        while not self.over and self._ready():
+        while not (self._todo or self.asked or self.over):
             try:
                 request = self._search.send(self._response())
                 _check(request)
@@ -122,12 +123,10 @@ class Running:
         self._request = request
         if isinstance(request, Generate):
             self._branches = [node for node in request.nodes for _ in range(request.n)]
-            self._written = [False] * len(self._branches)
+            self._todo = [i for i, node in enumerate(self._branches) if not node.done]
+            self._begun = False
         elif isinstance(request, Evaluate):
             self._values, self.asked = self.guide.judge(request.nodes, self.env, self.ledger)
-
-    def _ready(self) -> bool:
-        return not (self._open_branches() if isinstance(self._request, Generate) else self.asked)
 
     def _response(self) -> object:
         request = self._request
@@ -171,26 +170,17 @@ class Running:
 
     # -- Generation ----------------------------------------------------------------------------
 
-    def _open_branches(self) -> list[int]:
-        """Branches of a generate request that still need a line."""
-        assert isinstance(self._request, Generate)
-        once = self._request.until == "line"
-        return [
-            i
-            for i, node in enumerate(self._branches)
-            if not node.done and not (once and self._written[i])
-        ]
-
     def rows(self) -> list[Row]:
         """Lines to write this round, sharing what is left of the budget evenly."""
-        request = self._request
-        if not isinstance(request, Generate):
+        if not self._todo:
             return []
-        branches = self._open_branches()
+        request = self._request
+        assert isinstance(request, Generate)
+        branches, self._todo = self._todo, []
         limits = [self._line_tokens] * len(branches)
-        if self._budget is not None and branches:
+        if self._budget is not None:
             left = self._budget - self.ledger.generated_tokens
-            if left == 0 and not any(self._written):
+            if left == 0 and not self._begun:
                 self._stop()
                 return []
             # The budget ends inside this request: what is done of it still goes back.
@@ -201,6 +191,7 @@ class Running:
                 return []
             share, extra = divmod(left, len(branches))
             limits = [min(self._line_tokens, share + (i < extra)) for i in range(len(branches))]
+        self._begun = True
         rows = []
         for branch, limit in zip(branches, limits):
             known = request.without[branch // request.n] if request.without else ()
@@ -212,16 +203,21 @@ class Running:
 
     def write(self, row: Row, completion: Completion) -> None:
         """Charge a line and play it."""
-        self.ledger.generated_tokens += len(completion.tokens)
-        self.ledger.prompt_tokens += len(row.prefix)
-        self.ledger.model_calls += 1
-        if self.over:
+        ledger = self.ledger
+        ledger.generated_tokens += len(completion.tokens)
+        ledger.prompt_tokens += len(row.prefix)
+        ledger.model_calls += 1
+        request = self._request
+        if not isinstance(request, Generate):
             return  # a line before it, of this round, could not be played
-        self._written[row.branch] = True
         try:
-            self._branches[row.branch] = self._play(self._branches[row.branch], completion)
+            node = self._play(self._branches[row.branch], completion)
         except Exception as error:
             self._fail(error)
+            return
+        self._branches[row.branch] = node
+        if request.until == "solution" and not node.done:
+            self._todo.append(row.branch)
 
     def _play(self, node: Node, completion: Completion) -> Node:
         if not completion.stopped:
@@ -278,7 +274,7 @@ class Running:
 
     def _fail(self, error: Exception) -> None:
         self._request = None
-        self.asked = []
+        self._todo, self.asked = [], []
         self.error = f"{type(error).__name__}: {error}"
 
 
