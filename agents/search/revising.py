@@ -111,6 +111,11 @@ class _Chain:
             if child.written is not None and child not in self.tried.get(place, ()):
                 self.tried.setdefault(place, []).append(child)
 
+    @property
+    def nodes(self) -> list[Node]:
+        """All places, the root first, and all that was tried there."""
+        return [*self.tried, *(child for tried in self.tried.values() for child in tried)]
+
     def drawn(self, place: Node) -> list[Completion]:
         """What was drawn at a place."""
         return [child.written for child in self.tried[place] if child.written is not None]
@@ -129,7 +134,7 @@ class _Chain:
         """Where to revise: see the module's rule. None where nothing is left to draw.
 
         Args:
-            values: of all places and ends.
+            values: of all `nodes`.
         """
         telling = self._telling(values)
 
@@ -149,9 +154,8 @@ class _Chain:
 
     def _telling(self, values: Mapping[Node, Value]) -> bool:
         """Whether values say more than how probable the model found the tokens so far."""
-        children = [child for tried in self.tried.values() for child in tried]
         # A line that was cut is worth 0 under every guide, which says nothing of the guide.
-        nodes = [*self.tried, *(child for child in children if child.lines)]
+        nodes = [node for node in self.nodes if node.lines or node.parent is None]
         scale = values[nodes[0]].total if nodes else 0.0  # of the root, whose sureness is 1
         return not all(
             math.isclose(values[node].total, scale * _sureness(node), abs_tol=1e-9)
@@ -164,7 +168,7 @@ class _Work:
 
     Attributes:
         solutions: attempts that came to their end.
-        values: of ends and of places.
+        values: of what was tried.
     """
 
     def __init__(self, chains: int, final: str) -> None:
@@ -188,9 +192,9 @@ class _Work:
             chain.note(solution.node)
 
     def value(self) -> Generator[Request, Response, None]:
-        """Ask for the values of the places that have none."""
-        places = {place: None for chain in self.chains for place in chain.tried}
-        new = [place for place in places if place not in self.values]
+        """Ask for the values of what was tried and has none."""
+        known = dict.fromkeys(node for chain in self.chains for node in chain.nodes)
+        new = [node for node in known if node not in self.values]
         values = yield from evaluate(new)
         self.values.update(zip(new, values, strict=True))
 
