@@ -111,6 +111,10 @@ class Guide:
                 "this model is none: use 'policy' or 'public', or give a reward model"
             )
 
+    def _reads_ends(self, public: bool) -> bool:
+        """Whether it asks the verifier what finished episodes are worth."""
+        return self.oracle or (public and not {"value", "public"}.isdisjoint(self.names))
+
     def judge(
         self, nodes: Sequence[Node], env: ReasonEnv, ledger: Ledger
     ) -> tuple[list[Value], list[Asked]]:
@@ -120,8 +124,6 @@ class Guide:
             A value per node as far as it goes, and what a model has to add to them.
         """
         public = env.task.public_verifier
-        reads_end = self.oracle or (public and not {"value", "public"}.isdisjoint(self.names))
-
         values: list[Value] = []
         wanted: list[Asked] = []
         for index, node in enumerate(nodes):
@@ -131,7 +133,7 @@ class Guide:
                 values.append(Value(0.0))
                 continue
             solved = False
-            if node.done and reads_end:
+            if node.done and self._reads_ends(public):
                 ledger.verifier_calls += 1
                 solved = env.task.is_solved(episode.problem, episode.state)
             value = reward = 0.0
