@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.metrics import Estimate
-from benchmarks.pictures import COLOURS, _figure
+from benchmarks.pictures import COLOURS, canvas
 
 if TYPE_CHECKING:
     from benchmarks.overoptimization import Study
 
-_TRUE, _PROXY, _COVERAGE = COLOURS[0], COLOURS[1], COLOURS[2]
+_TRUE, _PROXY, _COVERAGE = COLOURS[0], COLOURS[5], COLOURS[2]
+_LABELS = (
+    "coverage: any of the N is a solution",
+    "true accuracy: the one that is picked is a solution",
+    "proxy score: what the reward model says of the one that is picked (right axis)",
+)
 
 
 def overoptimization_picture(study: Study, path: Path, title: str) -> None:
@@ -23,48 +28,43 @@ def overoptimization_picture(study: Study, path: Path, title: str) -> None:
     """
     numbers = [point.n for point in study.points]
     proxies = [(point.n, point.score) for point in study.points if point.score is not None]
-    with _figure(path, 7.6, 4.8) as figure:
+    with canvas(path, 7.6, 4.8) as figure:
         axes = figure.add_subplot()
         right = axes.twinx()
-        _band(axes, numbers, [p.coverage for p in study.points], _COVERAGE, "coverage", "--", 100)
-        _band(axes, numbers, [p.accuracy for p in study.points], _TRUE, "true accuracy", "-", 100)
+        _band(axes, numbers, [p.coverage for p in study.points], _COVERAGE, _LABELS[0], "--", 100)
+        _band(axes, numbers, [p.accuracy for p in study.points], _TRUE, _LABELS[1], "-", 100)
         if proxies:
             ns, scores = zip(*proxies)
-            _band(right, ns, scores, _PROXY, "proxy score", "-.", 1)
+            _band(right, ns, scores, _PROXY, _LABELS[2], "-.", 1)
         within = all(score.low >= 0 and score.high <= 1 for _, score in proxies)
         if within:
             right.set_ylim(0, 1.03)
         axes.set_ylim(0, 103)
-        best = study.best
-        axes.plot(
-            best.n, 100 * best.accuracy.value, "o", color=_TRUE, markersize=9, fillstyle="none"
-        )
-        axes.annotate(
-            f"highest at N = {best.n}: {100 * best.accuracy.value:.1f} %",
-            (best.n, 100 * best.accuracy.value),
-            xytext=(0, -20),
-            textcoords="offset points",
-            ha="center" if 0 < study.peak.place < len(numbers) - 1 else "right",
-            va="top",
-            color=_TRUE,
-            fontsize=9.5,
-        )
+        axes.axvline(study.best.n, color=_TRUE, linestyle=":", linewidth=1.2)
+        axes.set_title(_subtitle(study), loc="left", color="#555555")
         axes.set_xscale("log", base=2)
-        axes.set_xticks(numbers, [str(n) for n in numbers])
+        axes.set_xticks(numbers, [f"{point.n}\n{point.kl:.2f}" for point in study.points])
         axes.minorticks_off()
-        axes.set_xlabel("samples to pick from, N")
+        axes.set_xlabel("samples to pick from, N; below: KL from the policy (nats)")
         axes.set_ylabel("problems (%)")
-        right.set_ylabel("score of what is picked, by the reward model", color=_PROXY)
+        right.set_ylabel("proxy score", color=_PROXY)
         right.grid(visible=False)
         right.tick_params(axis="y", length=0)
-        above = axes.secondary_xaxis("top")
-        above.set_xticks(numbers, [f"{point.kl:.2f}" for point in study.points], fontsize=9)
-        above.minorticks_off()
-        above.tick_params(length=0)
-        above.set_xlabel("KL from the policy (nats)", fontsize=9.5)
         handles = [pair for side in (axes, right) for pair in zip(*_legend(side))]
-        figure.legend(*zip(*handles), loc="outside lower left", ncols=3)
+        figure.legend(*zip(*handles), loc="outside lower left", ncols=1)
         figure.suptitle(title, x=0.02, ha="left", fontsize=13, fontweight="bold")
+
+
+def _subtitle(study: Study) -> str:
+    """Where true accuracy is highest, and how far it then falls."""
+    best, last, fall = study.best, study.points[-1], study.peak.fall
+    text = f"true accuracy is highest at N = {best.n}: {100 * best.accuracy.value:.1f} %"
+    if best is last:
+        return f"{text}; bands: 95 %"
+    return (
+        f"{text}; at N = {last.n}: {100 * fall.value:+.1f} points "
+        f"[{100 * fall.low:+.1f}, {100 * fall.high:+.1f}]"
+    )
 
 
 def _legend(axes: Any) -> tuple[list[Any], list[str]]:

@@ -145,8 +145,8 @@ def noise(rng, means, problems=100):
 def test_flat_curves_are_seldom_said_to_fall():
     rng = np.random.default_rng(0)
     peaks = [find_peak(noise(rng, [0.5] * 6), seed, 500) for seed in range(300)]
-    # One-sided at the last point, all pairs at once: far below 5 %; a naive interval of
-    # the highest against the last finds a fall in some 15 %.
+    # Only falls to the last point count, of all pairs at once: well below 5 %. The interval of one
+    # pair, for the highest against the last, finds a fall in 32 of these 300.
     assert sum(bool(peak.above) for peak in peaks) <= 12
     covered = [peak.fall.low <= 0 <= peak.fall.high for peak in peaks]
     assert sum(covered) >= 0.92 * len(peaks)
@@ -384,6 +384,36 @@ def test_values_may_be_used_where_the_verifier_is_private(tmp_path):
     # -1.5 + the mean probability of a token: 1, 1/2 of one and 1 again.
     assert all(-1.5 < score < -0.5 for one in study.sampled for score in one.scores)
     assert all(one.ledger["verifier_calls"] == 0 for one in study.sampled)
+
+
+def test_lines_after_a_wrong_claim_that_the_search_is_not_told_of_are_not_played(tmp_path):
+    def script(text, seed):
+        return "1 + 1 = 3" if text.count("\n") == 1 else "answer: 1"
+
+    critic = ScriptedModel(lambda text, seed: "", reward=lambda text: text.count("\n") / 10)
+    study = overoptimization(
+        suite(2, "Arithmetic-v0"),
+        tmp_path / "study",
+        model=ScriptedModel(script),
+        reward_model=critic,
+        samples=2,
+        progress=False,
+    )
+    for one in study.sampled:
+        assert (one.error, one.scores, one.solved) == (None, (0.3, 0.3), (False, False))
+        assert one.best == ("1 + 1 = 3", "answer: 1")
+
+
+def test_another_seed_draws_other_samples_and_the_same_seed_the_same(tmp_path):
+    first = study_of(tmp_path / "a", FORTY, limit=3, samples=16)
+    again = study_of(tmp_path / "b", FORTY, limit=3, samples=16)
+    other = study_of(tmp_path / "c", FORTY, limit=3, samples=16, seed=1)
+    assert first.sampled == again.sampled
+    assert first.sampled != other.sampled
+    # A reward model changes what is picked, never what is drawn.
+    judged = study_of(tmp_path / "d", FORTY, limit=3, samples=16, fooled=False)
+    assert [one.solved for one in judged.sampled] == [one.solved for one in first.sampled]
+    assert [one.tokens for one in judged.sampled] == [one.tokens for one in first.sampled]
 
 
 def test_the_command_with_real_models(tmp_path):
