@@ -19,7 +19,7 @@ from reason_env import lines
 from reason_env.env import ReasonEnv
 from reason_env.problem import Json, Kind, Problem, State, Verdict
 from reason_env.splits import stream_seed
-from reason_env.task import Budget, Task, potential_at
+from reason_env.task import Budget, Room, Task, potential_at
 
 DOORS = "abcd"
 DEPTHS = range(1, 7)
@@ -35,6 +35,7 @@ class RandomTrees(Task):
 
     name = "RandomTrees"
     levels = DEPTHS
+    room = Room(compact=4096, verbose=4096)
 
     def __init__(self, public: bool = True) -> None:
         self.public_verifier = public  # type: ignore[misc]
@@ -52,7 +53,8 @@ class RandomTrees(Task):
     def step(self, problem: Problem, state: State, line: str) -> Verdict:
         if lines.kind_of(line) is Kind.ANSWER:
             answered = State(state.data, lines.answer_value(line))
-            return Verdict(Kind.ANSWER, self.is_solved(problem, answered), answered)
+            right = self.is_solved(problem, answered)
+            return Verdict(Kind.ANSWER, right, answered, "" if right else "not a goal")
         if line not in tuple(DOORS):
             return Verdict(Kind.THOUGHT, True, state)
         if line not in self.legal_steps(problem, state):
@@ -71,13 +73,17 @@ class RandomTrees(Task):
 
     def legal_steps(self, problem: Problem, state: State) -> Sequence[str]:
         here = subtree(problem.data, str(state.data))
-        return tuple(DOORS[: len(here)]) if isinstance(here, tuple) else ()
+        if isinstance(here, tuple):
+            return tuple(DOORS[: len(here)])
+        return (f"answer: {state.data}",) if here and self.asks_answer else ()
 
     def expert_step(self, problem: Problem, state: State, rng: np.random.Generator) -> str | None:
         ways = goals(subtree(problem.data, str(state.data)))
         if not ways or self.is_solved(problem, state):
             return None
-        return min(ways, key=len)[:1] or f"answer: {state.data}"
+        shortest = min(map(len, ways))
+        steps = sorted({way[:1] for way in ways if len(way) == shortest})
+        return steps[int(rng.integers(len(steps)))] or f"answer: {state.data}"
 
     def prompt(self, problem: Problem, style: str) -> str:
         return json.dumps(problem.data, separators=(",", ":"))
