@@ -8,7 +8,8 @@ discount included. Departures, since lines cannot be listed as moves can:
 - a node's lines are drawn from the policy, without replacement: no token is spent on a line that
   is known there. A child's prior is the policy's probability of its line among its siblings;
 - a node may be widened again when it has been visited often enough: it has drawn at most
-  `branch * ceil(visits ** widening)` lines (progressive widening, Couetoux et al., 2011);
+  `branch * ceil(visits ** widening)` lines (progressive widening, Couetoux et al., 2011), or else
+  there is nothing left to find below those;
 - a finished node, and one below which all is finished, is not visited again: it has nothing more
   to tell;
 - all new children are valued at once, which costs no generated tokens; what goes up is the best
@@ -24,6 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Sequence
 
+from agents.search.final import judge
 from agents.search.ledger import BudgetSpent
 from agents.search.mcts_final import RULES, choose
 from agents.search.options import check_whole
@@ -33,9 +35,6 @@ from agents.search.requests import (
     Request,
     Response,
     Search,
-    Value,
-    answers,
-    evaluate,
     generate,
 )
 from agents.search.roots import Dirichlet, Gumbel
@@ -56,7 +55,7 @@ def mcts(
     root: str = "puct",
     considered: int = 16,
     c_visit: float = 50.0,
-    c_scale: float = 0.1,
+    c_scale: float = 1.0,
     noise: float = 0.0,
     noise_alpha: float = 0.3,
     transpositions: bool = False,
@@ -91,6 +90,8 @@ def mcts(
     check_whole(1, considered=considered)
     _check(c_puct, discount, widening, c_visit, c_scale, rollout)
     _check_noise(noise, noise_alpha, root)
+    if not isinstance(transpositions, bool):
+        raise ValueError(f"transpositions must be true or false, received {transpositions!r}")
     choose_name(root, ROOTS, "root")
     choose_name(final, RULES, "final")
     if start.done:
@@ -101,7 +102,6 @@ def mcts(
         gumbel = Gumbel(graph, simulations, considered, c_visit, c_scale)
     elif noise:
         dirichlet = Dirichlet(noise, noise_alpha, start.seed)
-    vote = final == "vote"
     try:
         for _ in range(simulations):
             if graph.root.closed:
@@ -110,15 +110,15 @@ def mcts(
             _descend(path, c_puct, discount)
             leaf = path[-1].child
             if gumbel and leaf is graph.root:
-                new = yield from _widen(graph, leaf, 1, vote)
+                new = yield from _widen(graph, leaf, 1, final)
                 gumbel.note()
             else:
-                new = yield from _widen(graph, leaf, branch, vote)
+                new = yield from _widen(graph, leaf, branch, final)
                 leaf.due = _next_due(leaf, widening)
             if new:
                 _set_priors(leaf, dirichlet if leaf is graph.root else None)
             if rollout and graph.solution is None:
-                yield from _roll_out(graph, new, rollout, discount, vote)
+                yield from _roll_out(graph, new, rollout, discount, final)
             if graph.solution is not None:
                 break
             _back_up(path, discount)
@@ -143,7 +143,7 @@ def _descend(path: list[Edge], c_puct: float, discount: float) -> None:
 
 
 def _widen(
-    graph: Graph, leaf: Vertex, lines: int, vote: bool
+    graph: Graph, leaf: Vertex, lines: int, final: str
 ) -> Generator[Request, Response, list[Edge]]:
     """Draw new lines at a leaf, add them as edges, and value what they lead to."""
     [drawn] = yield from generate([leaf.node], lines, without=[leaf.drawn])
@@ -162,25 +162,11 @@ def _widen(
     leaf.rounds += 1
     # Drawing without replacement repeats a line only where there is no other.
     leaf.dry = len(leaf.drawn) == before
-    nodes = list(fresh.values())
-    values, said = yield from _judge(nodes, vote)
-    new = [graph.add(leaf, *each) for each in zip(nodes, values, said)]
+    found = yield from judge(list(fresh.values()), final)
+    new = [graph.add(leaf, one) for one in found]
     if not leaf.open:
         graph.close(leaf)
     return new
-
-
-def _judge(
-    nodes: Sequence[Node], vote: bool
-) -> Generator[Request, Response, tuple[list[Value], Sequence[str | None]]]:
-    """The guide's values, and where there is a vote what each node answers.
-
-    Asked for while the search runs: once the budget is spent, it may ask for nothing.
-    """
-    values = yield from evaluate(nodes)
-    if vote:
-        return values, (yield from answers(nodes))
-    return values, [None] * len(nodes)
 
 
 def _next_due(vertex: Vertex, widening: float) -> float:
@@ -200,21 +186,20 @@ def _set_priors(vertex: Vertex, noise: Dirichlet | None) -> None:
 
 
 def _roll_out(
-    graph: Graph, new: Sequence[Edge], share: float, discount: float, vote: bool
+    graph: Graph, new: Sequence[Edge], share: float, discount: float, final: str
 ) -> Generator[Request, Response, None]:
     """Mix the return of a greedy solution from each new vertex into its value."""
     begun = [edge for edge in new if not edge.child.node.done and not edge.child.parents[1:]]
     if not begun:
         return
     groups = yield from generate([edge.child.node for edge in begun], 1, "solution", 0.0)
-    ends = [node for [node] in groups]
-    values, said = yield from _judge(ends, vote)
-    for edge, end, value, answer in zip(begun, ends, values, said):
+    found = yield from judge([node for [node] in groups], final)
+    for edge, end in zip(begun, found):
         child = edge.child
-        if end.lines:  # else its last line was cut: it ends nowhere
-            graph.end(child, end, value, answer)
-        steps = len(end.way) - len(child.node.way)
-        child.value = (1 - share) * child.value + share * discount ** (steps - 1) * value.total
+        if end.finished:  # else its last line was cut: it ends nowhere
+            graph.end(child, end)
+        steps = len(end.node.way) - len(child.node.way)
+        child.value = (1 - share) * child.value + share * discount ** (steps - 1) * end.value.total
         edge.value = child.mean = child.value
 
 

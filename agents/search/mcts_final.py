@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
-from agents.search.final import majority
+from agents.search.final import Solution, majority
 from agents.search.requests import Node
 from agents.search.roots import Gumbel
-from agents.search.vertex import Edge, Ended, Graph, Vertex
+from agents.search.vertex import Edge, Graph, Vertex
 
 RULES = ("value", "visits", "vote")
 
@@ -23,7 +23,10 @@ def choose(graph: Graph, rule: str, gumbel: Gumbel | None) -> Node:
     if graph.solution is not None:
         return graph.solution
     if rule == "vote":
-        voted = _vote(graph.ended)
+        ended = graph.ended
+        voted = majority(
+            [one.node for one in ended], [one.answer for one in ended], [e.weight for e in ended]
+        )
         if voted is not None:
             return voted
     among = _leading_to_ends(graph) or {edge.child for edge in graph.edges}
@@ -36,14 +39,7 @@ def choose(graph: Graph, rule: str, gumbel: Gumbel | None) -> Node:
         vertex = _follow(graph, vertex, among)
         return vertex.node if vertex.ended is None else vertex.ended.node
     ended = graph.ended if vertex is graph.root else _ended_below(vertex)
-    return max(ended, key=lambda one: (one.worth, one.node.logprob)).node
-
-
-def _vote(ended: Sequence[Ended]) -> Node | None:
-    """The majority's; all votes count the same where nothing is worth anything."""
-    worths = [max(0.0, one.worth) for one in ended]
-    weights = worths if any(worths) else None
-    return majority([one.node for one in ended], [one.answer for one in ended], weights)
+    return max(ended, key=lambda one: (one.value.total, one.node.logprob)).node
 
 
 def _follow(graph: Graph, vertex: Vertex, among: Collection[Vertex]) -> Vertex:
@@ -79,10 +75,10 @@ def _leading_to_ends(graph: Graph) -> set[Vertex]:
     return found
 
 
-def _ended_below(vertex: Vertex) -> list[Ended]:
+def _ended_below(vertex: Vertex) -> list[Solution]:
     """The finished ways at a vertex and below."""
     waiting, seen = [vertex], {vertex}
-    found: list[Ended] = []
+    found: list[Solution] = []
     while waiting:
         vertex = waiting.pop()
         if vertex.ended is not None:

@@ -10,24 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from agents.models.base import Completion
-from agents.search.requests import Node, Value
+from agents.search.final import Solution
+from agents.search.requests import Node
 from agents.search.tree import Branch, Tree
-
-
-class Ended(NamedTuple):
-    """A finished way.
-
-    Attributes:
-        worth: reward of its last step, and the value there if the guide values it so.
-        answer: in canonical form; None where none was given, or asked for.
-    """
-
-    node: Node
-    worth: float
-    answer: str | None
 
 
 @dataclass(slots=True, eq=False)
@@ -69,7 +56,7 @@ class Vertex:
     edges: tuple[Edge, ...] = ()
     open: tuple[Edge, ...] = ()
     parents: tuple[Vertex, ...] = ()
-    ended: Ended | None = None
+    ended: Solution | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -114,13 +101,14 @@ class Graph:
         self.root = Vertex(root, 0.0, 0.0, 0)
         self.top = Edge(None, "", 0.0, 0.0, 0.0, self.root)
         self.edges = [self.top]
-        self.ended: list[Ended] = []
+        self.ended: list[Solution] = []
         self.solution: Node | None = None
         self._discount = discount
         self._states: dict[Hashable, Vertex] | None = {} if merge else None
 
-    def add(self, parent: Vertex, node: Node, value: Value, answer: str | None) -> Edge:
-        """Add the line that was written from `parent` to `node`."""
+    def add(self, parent: Vertex, found: Solution) -> Edge:
+        """Add the line that was written from `parent` to a node, which is valued already."""
+        node, value = found.node, found.value
         child = self._same(parent, node) if self._states is not None else None
         if child is None:
             child = Vertex(node, value.value, value.value, len(self.edges))
@@ -128,7 +116,7 @@ class Graph:
                 self._register(child)
             if node.done:
                 child.closed, child.exact = True, value.value
-                self.end(child, node, value, answer)
+                self.end(child, found)
         logprob = node.logprob - parent.node.logprob
         edge = Edge(parent, node.line, logprob, value.reward, child.mean, child)
         child.parents += (parent,)
@@ -138,12 +126,12 @@ class Graph:
         self.edges.append(edge)
         return edge
 
-    def end(self, vertex: Vertex, node: Node, value: Value, answer: str | None) -> None:
+    def end(self, vertex: Vertex, found: Solution) -> None:
         """Note a finished way, at a vertex or written on from it."""
-        vertex.ended = Ended(node, value.total, answer)
-        self.ended.append(vertex.ended)
-        if value.solved and self.solution is None:
-            self.solution = node
+        vertex.ended = found
+        self.ended.append(found)
+        if found.value.solved and self.solution is None:
+            self.solution = found.node
 
     def close(self, vertex: Vertex) -> None:
         """Close a vertex below which there is nothing left to find, and those above it that this

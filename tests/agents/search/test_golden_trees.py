@@ -33,7 +33,7 @@ OPTIONS = {
     "doors, value": PLAIN,
     "doors, oracle": PLAIN,
     "countdown, value": PLAIN,
-    "gumbel root": {"simulations": 12, "root": "gumbel", "considered": 4, "c_scale": 1.0},
+    "gumbel root": {"simulations": 12, "root": "gumbel", "considered": 4},
     "noise": {"simulations": 8, "noise": 0.5, "noise_alpha": 0.5},
     "transpositions": {"simulations": 16, "branch": 2, "transpositions": True},
     "widening": {"simulations": 8, "widening": 1.0},

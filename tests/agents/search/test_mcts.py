@@ -12,7 +12,6 @@ from agents.models.scripted import ScriptedModel
 from agents.search import load_strategy, run_searches
 from agents.search.tree import Branch, Tree
 
-
 VARIANTS = [
     {},
     {"root": "gumbel"},
@@ -57,7 +56,7 @@ def test_finds_the_best_end_by_values_alone(options, final):
             "value",
             seed,
             final=final,
-            **{"simulations": 128, "c_scale": 2.0, **options},
+            **{"simulations": 128, **options},
         )
         assert found.actions == ("R", "R", "L")
         assert found.ledger.verifier_calls == 0
