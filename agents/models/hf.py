@@ -165,9 +165,9 @@ class HFModel:
             if self._memory and over and (columns := len(written[rows[over[0]]]) - 1):
                 kept = reading.last(over, columns)
                 for place, added in zip(over, kept):
-                    said = [token for token, _, _ in written[rows[place]][:-1]]
+                    line = [token for token, _, _ in written[rows[place]][:-1]]
                     start = starts[batch[rows[place]]]
-                    self._memory.keep((*start, *said), reading.passages[place], added)
+                    self._memory.keep((*start, *line), reading.passages[place], added)
             if not going:
                 break
             tokens = [said[0] for said in chosen]
@@ -179,7 +179,12 @@ class HFModel:
                 tokens = [tokens[place] for place in kept_places]
             reading.write(tokens)
         return [
-            Completion(*map(tuple, zip(*row)), stopped=row[-1][0] in stop)  # type: ignore[arg-type]
+            Completion(
+                tuple(token for token, _, _ in row),
+                tuple(logprob for _, logprob, _ in row),
+                tuple(others for _, _, others in row),
+                stopped=row[-1][0] in stop,
+            )
             for row in written
         ]
 

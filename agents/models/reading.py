@@ -89,6 +89,10 @@ class Memory:
 class _Roomy(DynamicLayer):
     """A cache layer with room to grow into, where a `DynamicLayer` copies itself at each token."""
 
+    _buffer: torch.Tensor
+    keys: torch.Tensor
+    values: torch.Tensor
+
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -220,9 +224,9 @@ def read(network: Any, rows: Sequence[tuple[int, ...]], memory: Memory | None = 
     if memory:
         added = _stacked(cache, rest)
         for i, (row, passage) in enumerate(zip(rows, found)):
-            new = len(row) - (passage.length if passage else 0)
-            if new:
-                kept = added[:, :, i, :, rest - new :]
+            unknown = len(row) - (passage.length if passage else 0)
+            if unknown:
+                kept = added[:, :, i, :, rest - unknown :]
                 reading.passages[i] = memory.keep(row, passage, kept)
     return reading
 
