@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from random_trees import tree_env, tree_problem, walker, wanderer
 from toys import OpenDoors, biased, doors, doors_problem
 
+from agents.models.base import Completion
 from agents.models.scripted import ScriptedModel
 from agents.search import load_strategy, run_searches
 from agents.search.guides import GUIDES
@@ -83,6 +84,36 @@ def test_the_least_sure_line_is_revised_and_less_so_the_more_was_tried(guide):
         assert sorted(drawn) == sorted(f"{line}\n" for line in ALIKE[read])
 
 
+@pytest.mark.parametrize("guide", ["policy", "public"])
+def test_a_line_that_was_cut_says_nothing_of_the_guide(guide):
+    """The value of an attempt that was cut is 0 under `policy` too: no fall to go by."""
+    table = {"": {"L": 0.5, "R": 0.5}, "L\n": {"9" * 60: 0.9, "L": 0.1}}
+    model = ScriptedModel.table(table, otherwise={"L": 1.0})
+    run(
+        model,
+        [doors("RR")],
+        "revision",
+        guide,
+        line_tokens=5,
+        revisions=1,
+        temperature=0.0,
+    )
+    assert [read for read, _ in told(model)] == ["", "L\n", "", "R\n"]
+
+
+def test_the_temperature_is_that_of_all_lines_but_the_first_of_a_revision():
+    likely = {"L": 0.6, "R": 0.4}
+    for temperature, lines in [(0.0, {"L\n"}), (1.0, {"L\n", "R\n"})]:
+        model = ScriptedModel.table({}, otherwise=likely)
+        strategy = load_strategy("revision", revisions=1, temperature=temperature)
+        for seed in range(10):
+            run_searches(model, [doors("RRRR")], strategy, [seed], guide="policy")
+        firsts = starts(model, 4)
+        revised = [line for read, line in told(model) if len(read) // 2 in map(len, firsts)]
+        assert {"L\n", "R\n"} == set(revised)
+        assert {line for read, line in told(model) if read.count("\n") == 3} == lines
+
+
 def test_lines_of_which_the_model_was_certain_are_not_revised():
     """Every line has one alternative less than it takes: nothing is left to draw anywhere."""
     model = ScriptedModel.table({}, otherwise={"L": 1.0})
@@ -124,12 +155,25 @@ def test_the_line_after_which_the_value_was_gone_is_revised(guide):
 
 
 def test_a_place_whose_promise_is_kept_by_another_line_is_not_to_blame():
-    """R after L is worth what L promised: from then on the fall is at the end of LRL."""
-    values = {"": 0.8, "L": 0.7, "LL": 0.1, "LLL": 0.1, "LR": 0.7, "LRL": 0.3, "LRR": 0.65}
-    model, env = by_way(values, public=False)
-    run(model, [env], "revision", "value", revisions=3, temperature=0.0)
-    # Then 0.05 is lost at LR, which is dry, and 0.1 at the root.
-    assert starts(model, 3) == ["", "L", "LR", ""]
+    """LR is worth what L promised, though LL and hm are not: then most is lost at the root."""
+    values = {"": 0.8, "L": 0.7, "LL": 0.1, "LLL": 0.1, "LR": 0.7, "LRL": 0.65, "LRR": 0.65}
+    chances = {"L": 0.5, "R": 0.4, "hm": 0.1}
+    model = ScriptedModel(
+        lambda text, seed: chances,
+        lambda text: values.get(text.partition("\n")[2].replace("\n", ""), 0.05),
+    )
+    kept = 0
+    for seed in range(20):
+        model.written.clear()
+        strategy = load_strategy("revision", revisions=2, temperature=0.0)
+        run_searches(model, [doors("RRR", public=False)], strategy, [seed], guide="value")
+        assert starts(model, 3)[:2] == ["", "L"]
+        if told(model)[3] == ("L\n", "R\n"):
+            kept += 1
+            assert starts(model, 3)[2] == ""
+        else:
+            assert starts(model, 3)[2] == "L"
+    assert 5 < kept < 20
 
 
 def test_falls_count_less_the_more_was_tried():
@@ -182,7 +226,7 @@ def test_it_ends_with_a_goal_or_with_all_ways_gone(seed, level, guide, chains, t
         "hybrid",
         guide,
         chains=chains,
-        revisions=10_000,
+        revisions=10**9,
         temperature=temperature,
     )
     assert env.task.is_solved(env.episode.problem, env.episode.state)
@@ -287,11 +331,23 @@ def test_a_vote_of_all_attempts():
 # -- When it ends ------------------------------------------------------------------------------
 
 
+class Halved(ScriptedModel):
+    """Says of every line that it was half as likely, so that something always seems to be left."""
+
+    def generate(self, *args, **kwargs):
+        return [
+            replace(one, logprobs=(one.logprobs[0] + math.log(0.5), *one.logprobs[1:]))
+            for one in super().generate(*args, **kwargs)
+        ]
+
+
 @pytest.mark.parametrize("name", ["revision", "hybrid"])
-def test_a_solution_ends_it(name):
-    """Also one that a revision's first line reaches, while other chains could go on."""
-    for seed in range(20):
-        model = biased(0.5)
+@pytest.mark.parametrize("kind", [ScriptedModel, Halved])
+def test_a_solution_ends_it(name, kind):
+    """Also one that a revision's first line reaches, while other chains could go on, or would
+    have to look for another place."""
+    for seed in range(60):
+        model = kind(lambda text, seed: {"L": 0.5, "R": 0.5})
         env = doors("LL")
         [found] = run_searches(
             model, [env], load_strategy(name, revisions=99), [seed], guide="oracle"
@@ -376,16 +432,6 @@ def test_a_line_that_was_cut_is_revised_under_values():
     assert found.actions == ("L", "L")
 
 
-class Halved(ScriptedModel):
-    """Says of every line that it was half as likely, so that something always seems to be left."""
-
-    def generate(self, *args, **kwargs):
-        return [
-            replace(one, logprobs=(one.logprobs[0] + math.log(0.5), *one.logprobs[1:]))
-            for one in super().generate(*args, **kwargs)
-        ]
-
-
 def test_a_place_that_repeats_itself_is_left():
     """A line that comes again is not followed, and nothing more is drawn there."""
     model = Halved.table(ALIKE, otherwise={"L": 1.0})
@@ -397,6 +443,35 @@ def test_a_place_that_repeats_itself_is_left():
         # All of them, and one again, which shows that there are no others.
         assert len(drawn) == len(set(drawn)) + 1
         assert set(drawn) == {f"{line}\n" for line in ALIKE.get(read, {"L": 1.0})}
+
+
+class TwoSpellings(ScriptedModel):
+    """Writes a line of one token, then the same in two: networks do that now and then."""
+
+    def generate(self, prefixes, *, without=None, **kwargs):
+        found = []
+        for place, one in enumerate(super().generate(prefixes, **kwargs)):
+            tokens = one.tokens
+            if without and without[place]:
+                tokens = (*self.tokenizer.encode("1"), *self.tokenizer.encode("2"), tokens[-1])
+            half = (math.log(0.5), *[0.0] * (len(tokens) - 1))
+            found.append(Completion(tokens, half, half, True))
+        return found
+
+
+def test_a_line_in_other_tokens_is_the_same_line():
+    """It is not followed, and nothing more is drawn where it came again."""
+    model = TwoSpellings(lambda text, seed: "12")
+    [found] = run(model, [doors("LL")], "revision", "public", revisions=50)
+    # Two lines; each place gives the other spelling once.
+    assert found.ledger.model_calls == 4
+    assert [line for _, line in told(model)] == ["12\n"] * 4
+
+
+def test_what_is_known_to_be_right_is_not_looked_at_again():
+    """One end is judged, and not the way to it."""
+    [found] = run(biased(0.9), [doors("LLL")], "revision", "oracle", temperature=0.0)
+    assert found.ledger.verifier_calls == 1
 
 
 # -- What the environment says -----------------------------------------------------------------
