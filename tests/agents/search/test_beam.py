@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -208,6 +209,25 @@ def test_the_lines_of_a_beam_are_drawn_without_replacement():
         assert found.ledger.generated_tokens == 8
 
 
+class Modest(ScriptedModel):
+    """Says that its lines are less likely than they are, as rounding may."""
+
+    def generate(self, *args, **kwargs):
+        return [
+            replace(one, logprobs=tuple(p - 0.5 for p in one.logprobs))
+            for one in super().generate(*args, **kwargs)
+        ]
+
+
+@BOTH
+def test_who_repeats_a_line_has_no_other(name):
+    model = Modest(lambda text, seed: {"L": 1.0})
+    found, _ = run(model, doors("LLLL"), name, "policy")
+    assert found.actions == ("L",) * 4
+    # At each place one draw to find the line, and one to learn that it is alone.
+    assert found.ledger.model_calls == 8
+
+
 COUNTDOWN = Problem("Countdown", 1, ((20, 7, 3), 39))
 
 
@@ -359,11 +379,13 @@ def test_a_vote_is_heard_before_the_budget_ends(name):
 
 
 @BOTH
-def test_what_the_budget_ends_is_best_so_far(name):
+@pytest.mark.parametrize("guide", ["oracle", "value"])
+def test_what_the_budget_ends_is_best_so_far(name, guide):
     """Whatever the budget: what was finished, else the most valued way that was not."""
     problem = tree_problem(4, 5)
-    for budget in range(1, 150):
-        found, seen = run(walker(1), tree_env(problem), name, "oracle", budget)
+    model = ScriptedModel(walker(1).script, wanderer(2).value)  # whose values are mere numbers
+    for budget in range(1, 150, 2):
+        found, seen = run(model, tree_env(problem), name, guide, budget)
         valued = {
             node: value
             for request, values in seen
@@ -381,7 +403,6 @@ def test_what_the_budget_ends_is_best_so_far(name):
         # Nothing that was written to the end of a line has escaped the guide.
         drawn = [n for _, answer in generated(seen) for nodes in answer for n in nodes]
         assert set(valued) == {node for node in drawn if node.lines}
-    assert regret(problem, found.actions) == 0
 
 
 def test_ties_go_to_the_likelier_beam():
