@@ -132,7 +132,7 @@ def _descend(path: list[Edge], c_puct: float, discount: float) -> None:
     vertex = path[-1].child
     while vertex.visits < vertex.due and vertex.open:
         scale = c_puct * math.sqrt(vertex.visits)
-        highest = -math.inf
+        best, highest = vertex.open[0], -math.inf
         for edge in vertex.open:
             explore = scale * edge.prior / (1 + edge.visits)
             score = edge.reward + discount * edge.child.mean + explore
@@ -162,7 +162,7 @@ def _widen(
     leaf.rounds += 1
     # Drawing without replacement repeats a line only where there is no other.
     leaf.dry = len(leaf.drawn) == before
-    found = yield from judge(list(fresh.values()), final)
+    found = (yield from judge(list(fresh.values()), final)) if fresh else []
     new = [graph.add(leaf, one) for one in found]
     if not leaf.open:
         graph.close(leaf)
@@ -189,7 +189,8 @@ def _roll_out(
     graph: Graph, new: Sequence[Edge], share: float, discount: float, final: str
 ) -> Generator[Request, Response, None]:
     """Mix the return of a greedy solution from each new vertex into its value."""
-    begun = [edge for edge in new if not edge.child.node.done and not edge.child.parents[1:]]
+    first = [edge for edge in new if graph.edges[edge.child.index] is edge]
+    begun = [edge for edge in first if not edge.child.closed]
     if not begun:
         return
     groups = yield from generate([edge.child.node for edge in begun], 1, "solution", 0.0)
@@ -200,7 +201,9 @@ def _roll_out(
             graph.end(child, end)
         steps = len(end.node.way) - len(child.node.way)
         child.value = (1 - share) * child.value + share * discount ** (steps - 1) * end.value.total
-        edge.value = child.mean = child.value
+        child.mean = child.value
+    for edge in new:
+        edge.value = edge.child.mean
 
 
 def _back_up(path: Sequence[Edge], discount: float) -> None:

@@ -178,6 +178,21 @@ def test_a_rollout_that_reaches_the_goal_ends_the_search():
         assert gone(model.tokenizer.decode((*prefix, *last.tokens))) == list(found.actions)
 
 
+def test_equal_states_found_together_are_rolled_out_once():
+    """Two thoughts, which change nothing, drawn at the same time: one rollout of their state, and
+    both lines are worth what it brings."""
+
+    def script(text, seed):
+        return {"L": 1.0} if gone(text) else {"hm": 0.5, "well": 0.5}
+
+    model = ScriptedModel(script, lambda text: 0.5)
+    options = {"simulations": 1, "branch": 20, "transpositions": True, "rollout": 0.5}
+    found = search(model, heaps("XXX"), "value", **options)
+    assert [node.merged for node in found.tree.nodes] == [-1, -1, 1]
+    assert [node.value for node in found.tree.nodes[1:]] == [0.25, 0.25]
+    assert found.ledger.model_calls == 20 + 2
+
+
 def test_rollouts_cost_what_they_write():
     for budget in range(3, 40):
         model = biased(0.5, value={})
