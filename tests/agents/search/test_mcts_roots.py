@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from mcts_toys import arms, search, ways
+from mcts_toys import arms, gone, search, ways
 from toys import biased, doors
 
+from agents.models.scripted import ScriptedModel
 from agents.search import load_strategy, run_searches
 from agents.search.requests import Node
 from agents.search.roots import Dirichlet
@@ -137,6 +138,23 @@ def test_four_simulations_improve_the_policy():
         gains.append(np.mean([worth[arm] for arm in chosen]) - drawn)
     assert min(gains) > 0
     assert np.mean(gains) > 0.15
+
+
+def test_the_choice_is_among_those_visited_most():
+    """`a` and `b` only looked good: below them there is little. What was passed over for them is
+    not chosen, though it now has the higher value: the halving is over for it."""
+    first = {"a": 0.9, "b": 0.8, "c": 0.5, "d": 0.4}
+    later = {"a": 0.2, "b": 0.1, "c": 0.5, "d": 0.4}
+    model = ScriptedModel(
+        lambda text, seed: dict.fromkeys("abcd", 0.25),
+        lambda text: (first if len(gone(text)) == 1 else later)[gone(text)[0]],
+    )
+    options = {"simulations": 8, "c_scale": 1000.0, "root": "gumbel"}
+    found = search(model, doors("LLLLLL", public=False), "value", **options)
+    nodes = ways(found.tree)
+    assert nodes["c"].mean > nodes["a"].mean > nodes["b"].mean
+    assert [nodes[arm].visits for arm in "abcd"] == [2, 2, 0, 0]
+    assert found.actions[0] == "a"
 
 
 def test_what_is_known_to_the_end_costs_no_visits():
