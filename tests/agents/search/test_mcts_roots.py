@@ -166,15 +166,18 @@ def test_what_is_known_to_the_end_costs_no_visits():
     assert found.actions[0] == "a"
 
 
-def test_the_choice_is_finished_if_anything_is():
-    """Two candidates; the one of the higher score stays unfinished, the other has an end."""
-    model = arms({"a": 0.1, "b": 0.9})
-    for seed in range(10):
-        found = search(
-            model, doors("LLL", public=False), "value", seed, simulations=6, root="gumbel"
-        )
-        ends = {tuple(found.tree.way(i)) for i, node in enumerate(found.tree.nodes) if node.done}
-        assert found.actions in ends or not ends
+@pytest.mark.parametrize("final", ["value", "visits"])
+def test_the_choice_is_finished_if_anything_is(final):
+    """An answer at once, or thoughts that promise more than the simulations can find out."""
+    model = ScriptedModel(
+        lambda text, seed: {"answer: 1": 0.5, "hm": 0.5} if not gone(text) else {"hm": 1.0},
+        lambda text: 0.1 if "answer" in text else 0.9,
+    )
+    env = doors("L" * 8, public=False)
+    options = {"simulations": 5, "root": "gumbel", "final": final}
+    found = search(model, env, "value", **options)
+    assert ways(found.tree)["hm"].visits == 3
+    assert found.actions == ("answer: 1",)
 
 
 def test_a_gumbel_root_takes_any_budget():
