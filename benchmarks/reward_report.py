@@ -126,8 +126,9 @@ def reliability_picture(study: Mapping[str, Any], path: Path) -> None:
         level = study["kwargs"].get("level", 1)
         title = f"Reliability: {family} level {level}, {study['kwargs']['split']} split"
         figure.suptitle(title, x=0.02, ha="left", fontsize=13, fontweight="bold")
-        note = f"{study['steps']} states of {study['problems']} problems, "
-        note += f"{study['bins']} bins of equal mass; bars: 95 %, resampling problems"
+        note = f"{study['steps']} states of {study['problems']} problems, {study['bins']} bins of "
+        note += "equal mass" + (";\n" if len(heads) == 1 else "; ")
+        note += "bars: 95 % bootstrap interval, resampling problems"
         figure.supxlabel(note, x=0.02, ha="left", fontsize=9, color=_GREY)
 
 

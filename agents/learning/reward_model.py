@@ -41,6 +41,7 @@ from agents.learning.run import train
 from agents.learning.specs import EnvSpec
 from agents.learning.step_labels import LABELS, exact, monte_carlo
 from agents.learning.trajectory import Batch, Trajectory, collate
+from agents.models.base import LanguageModel
 from agents.models.hf import HFModel
 from agents.search import check_budget, load_strategy, run_searches
 from agents.search.guides import check_guide
@@ -129,7 +130,7 @@ def _check(model: HFModel, config: RewardModelConfig) -> None:
             check_budget([env], config.budget_tokens)
 
 
-def make_lessons(policy: HFModel, config: RewardModelConfig, seed: int) -> list[Trajectory]:
+def make_lessons(policy: LanguageModel, config: RewardModelConfig, seed: int) -> list[Trajectory]:
     """Labelled trajectories of the policy on fresh problems of the train split.
 
     Args:
@@ -180,7 +181,7 @@ def _problems(config: RewardModelConfig, seed: int, copies: int = 1) -> list[Rea
 
 
 def _search(
-    policy: HFModel, config: RewardModelConfig, seed: int
+    policy: LanguageModel, config: RewardModelConfig, seed: int
 ) -> Iterator[tuple[ReasonEnv, Trajectory]]:
     """Ways of the trees of a search of each problem, with the environments they were played in."""
     strategy = load_strategy("mcts", simulations=config.simulations, branch=config.branch)

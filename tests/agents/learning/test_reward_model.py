@@ -257,6 +257,25 @@ def test_private_verifiers_tell_nothing_of_a_wrong_claim():
     assert seen.tokens == trajectory.tokens[: trajectory.visits[1].place + 1]
 
 
+@pytest.mark.parametrize("states", ["rollouts", "search"])
+def test_lessons_have_what_is_written_after_a_wrong_claim(states):
+    spec = EnvSpec.parse("Arithmetic-v0:level=2")
+    config = RewardModelConfig((spec,), states=states, **{**SMALL, "ways": 9})
+    said = {"1 + 1 = 3": 0.5, "hm": 0.3, "answer: 1": 0.2}
+    lessons = make_lessons(ScriptedModel(lambda text, seed: said), config, seed=0)
+    found = 0
+    for lesson in lessons:
+        lines = TOKENIZER.decode(lesson.tokens).removesuffix("\n").split("\n")[1:]
+        wrong = [i for i, line in enumerate(lines, 1) if line == "1 + 1 = 3"]
+        for i, (process, value) in enumerate(labels(lesson)):
+            if wrong and i >= wrong[0]:
+                assert (process, value) == (0, 0)
+                found += i > wrong[0]
+            elif "answer" not in "".join(lines[:i]):
+                assert process == 1
+    assert found > 4
+
+
 @pytest.mark.parametrize("limits", [{"max_steps": 3}, {"max_tokens": 40}])
 def test_blind_rollouts_end_with_the_budget(limits):
     env = ReasonEnv(Arithmetic(), level=2, **limits)
