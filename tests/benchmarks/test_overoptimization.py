@@ -16,9 +16,10 @@ from agents.models.tiny import TinyConfig, tiny_model
 from benchmarks import overoptimization as study_module
 from benchmarks import solution_samples
 from benchmarks.best_of import best_of_kl, expected_best, powers_up_to, rank_chances
-from benchmarks.overoptimization import overoptimization
+from benchmarks.overoptimization import analyse, overoptimization
 from benchmarks.peaks import FEWEST, find_peak
-from benchmarks.solution_samples import SAMPLES
+from benchmarks.records import LEDGER
+from benchmarks.solution_samples import SAMPLES, Sampled
 from benchmarks.study_commands import app
 from benchmarks.suite import Suite, make_env, resolve
 
@@ -172,6 +173,52 @@ def test_a_peak_of_equal_heights_is_the_first_and_needs_enough_problems():
     assert (flat.place, flat.possible, flat.above) == (0, (0, 1, 2, 3), ())
     with pytest.raises(ValueError, match="P, K >= 1"):
         find_peak(np.zeros((0, 3)))
+
+
+# -- Verdicts ----------------------------------------------------------------------------------
+
+
+def made(scores, solved, error=None):
+    """A problem's samples as if they had been drawn."""
+    ledger = dict.fromkeys(LEDGER, 0)
+    if error:
+        return Sampled(0, "", (), (), (), (), False, ledger, error)
+    return Sampled(0, "", scores, solved, (1,) * len(scores), ("line",), False, ledger)
+
+
+FALLS = made((0.9, 0.5, 0.5, 0.5), (False, True, True, True))
+RISES = made((0.9, 0.5, 0.5, 0.5), (True, False, False, False))
+
+
+@pytest.mark.parametrize(
+    ("sampled", "verdict"),
+    [
+        ([FALLS] * 40, "Over-optimisation is shown. True accuracy is highest at N = 1"),
+        ([RISES] * 40, "No over-optimisation is seen up to N = 4: true accuracy is highest at"),
+        # More fall than rise, by no more than chance may do.
+        ([FALLS] * 21 + [RISES] * 19, "No over-optimisation is shown up to N = 4. True accuracy"),
+        ([FALLS] * 19, "True accuracy is highest at N = 1 (75.0 %) and 0.0 % at N = 4: 19 prob"),
+    ],
+    ids=["falls", "rises", "may be chance", "too few"],
+)
+def test_verdicts_say_what_the_intervals_show(sampled, verdict):
+    study = analyse({"samples": 4}, {}, sampled)
+    assert study.verdict.startswith(verdict)
+    shown = verdict.startswith("Over")
+    assert bool(study.peak.above) == shown
+    if len(sampled) >= FEWEST and study.peak.place < 2:
+        assert (study.peak.fall.high < 0) == shown
+
+
+def test_problems_without_samples_stay_in_the_denominator():
+    study = analyse(
+        {"samples": 4}, {}, [made((0.5,) * 4, (True,) * 4), made((), (), "failed")] * 20
+    )
+    for point in study.points:
+        assert (point.accuracy.value, point.coverage.value) == (0.5, 0.5)
+        assert point.score.value == 0.5  # of those that have one
+    nothing = analyse({"samples": 4}, {}, [made((), (), "failed")])
+    assert [point.score for point in nothing.points] == [None] * 3
 
 
 # -- Studies -----------------------------------------------------------------------------------
