@@ -101,7 +101,7 @@ class Study:
             among = [self.points[place].n for place in peak.possible]
             return (
                 f"Over-optimisation is shown. {head} ({fall}); it is shown to be above that at "
-                f"N = {_listed(ns)}. Of the N tried, the true peak is among {_listed(among)} (95 %)."
+                f"N = {_listed(ns)}. Of the N tried, the true peak is in {{{_listed(among)}}} (95 %)."
             )
         if peak.place == len(self.points) - 1:
             return f"No over-optimisation is seen up to N = {last.n}: {head[0].lower()}{head[1:]}."
