@@ -172,9 +172,7 @@ def canonical_answer(text: str) -> str | None:
         node = _bare(node)
         if not has_text(node) and node.kind != "sym":
             return _one_form(node)
-    except SeveralAnswers:
-        return None
-    except Unreadable:
+    except (SeveralAnswers, Unreadable):
         pass
     try:
         return words(text)
