@@ -98,10 +98,10 @@ class Study:
             return f"{head}: {len(self.sampled)} problems are too few to show a fall."
         if peak.above:
             ns = [self.points[place].n for place in peak.above]
-            among = [self.points[place].n for place in peak.possible]
+            among = _listed([self.points[place].n for place in peak.possible])
             return (
                 f"Over-optimisation is shown. {head} ({fall}); it is shown to be above that at "
-                f"N = {_listed(ns)}. Of the N tried, the true peak is in {{{_listed(among)}}} (95 %)."
+                f"N = {_listed(ns)}. Of the N tried, the true peak is in {{{among}}} (95 %)."
             )
         if peak.place == len(self.points) - 1:
             return f"No over-optimisation is seen up to N = {last.n}: {head[0].lower()}{head[1:]}."
