@@ -11,7 +11,7 @@ from agents.models.base import Completion
 from agents.models.scripted import ScriptedModel
 from agents.search import load_strategy, run_searches
 from agents.search.final import Solution
-from agents.search.mcts import _back_up
+from agents.search.mcts import _back_up, _descend
 from agents.search.mcts_final import choose
 from agents.search.requests import Node, Value
 from agents.search.vertex import Graph
@@ -85,6 +85,32 @@ def test_statistics_are_shared_and_lines_count_their_own():
     assert [node.merged for node in tree.nodes] == [-1, -1, -1, -1, 3, -1]
     assert [node.mean for node in tree.nodes][3:5] == pytest.approx([0.65, 0.65])
     assert tree.way(5) == ["a", "b", "end"]
+
+
+def test_a_line_is_explored_by_its_own_visits():
+    """Two lines alike, one of which leads to a state that was often seen by another way: that line
+    has not been taken yet, so it is the one to explore."""
+    graph, _, b, c = merging()
+    also_c = add(graph, b.child, "a", 0.9, "C")
+    other = add(graph, b.child, "x", 0.5, "X")
+    c.child.visits, c.visits = 50, 50
+    other.visits = other.child.visits = 1
+    b.child.visits, b.child.due, graph.root.due = 9, 99, 99
+    path = [graph.top, b]
+    _descend(path, c_puct=1.0, discount=1.0)
+    assert path == [graph.top, b, also_c]
+
+
+def test_rewards_on_the_way_are_passed_up():
+    """A guide may pay for a step that does not end the episode."""
+    graph = Graph(Node(None, None), 0.5, merge=False)
+    edges = [graph.top]
+    for reward in (0.1, 0.2):
+        vertex = edges[-1].child
+        node = Node(vertex.node, None, ("a",), ((1,),), written=Completion((1,), (0.0,), (), True))
+        edges.append(graph.add(vertex, Solution(node, Value(0.4, reward))))
+    _back_up(edges, 0.5)
+    assert [edge.child.mean for edge in edges[::-1]] == pytest.approx([0.4, 0.4, 0.3])
 
 
 def test_what_closes_closes_all_that_lead_there():
