@@ -128,8 +128,9 @@ class Guide:
         wanted: list[Asked] = []
         for index, node in enumerate(nodes):
             episode = node.episode
-            if node.done and not episode.stopped:
+            if node.done and not node.lines:
                 # Its last line was cut and never played: it is no solution, nor can it become one.
+                # (Whether the episode goes on would tell if a private claim before it was right.)
                 values.append(Value(0.0))
                 continue
             solved = False

@@ -33,6 +33,8 @@ class Node:
             temperature 1.
         size: tokens of all lines from the root.
         depth: lines from the root.
+        wrong: whether the line was a wrong claim that ended the episode, where the search may be
+            told so.
         key: equal for nodes that stand at equal states, to merge them; None where that would tell
             what the verifier keeps private.
     """
@@ -51,6 +53,7 @@ class Node:
         "seed",
         "size",
         "written",
+        "wrong",
     )
 
     def __init__(
@@ -65,6 +68,7 @@ class Node:
         played: int = 0,
         key: Hashable = None,
         seed: int = 0,
+        wrong: bool = False,
     ) -> None:
         self.parent = parent
         self.episode = episode
@@ -74,6 +78,7 @@ class Node:
         self.done = done
         self.written = written
         self.key = key
+        self.wrong = wrong
         self.seed: int = seed if parent is None else parent.seed
         self.logprob = 0.0
         self.size = self.depth = self.played = 0

@@ -58,9 +58,10 @@ class Evaluate:
 class Answers:
     """What each node answers, in canonical form: to vote over. Answered by one string per node.
 
-    None where nothing was answered: the episode is not over, or was given up. Equal values in
-    other forms (`1/2`, `0.5`) are one answer. Where the task asks for no answer, it is the state
-    that the lines have led to if the verifier is public, else the last line.
+    None where nothing was answered: the episode is not over, was given up, or has ended before an
+    `answer:` line where there must be one, or at a wrong claim. Equal values in other forms (`1/2`,
+    `0.5`) are one answer. Where the task asks for no answer, it is the state that the lines have
+    led to if the verifier is public, else the last line.
     """
 
     nodes: Sequence[Node]

@@ -162,10 +162,13 @@ class Running:
         if not (node.done and node.lines):
             return None
         line = lines.normalise(node.lines[-1])
+        task = self.env.task
         if lines.kind_of(line) is Kind.ANSWER:
             return canonical_answer(lines.answer_value(line))
-        if self._reads_ends and self.env.task.public_verifier:
-            return self.env.task.show(node.episode.problem, node.episode.state)
+        if task.asks_answer or node.wrong:
+            return None
+        if task.public_verifier:
+            return task.show(node.episode.problem, node.episode.state)
         return line
 
     # -- Generation ----------------------------------------------------------------------------
@@ -228,7 +231,7 @@ class Running:
         written: list[str] = []
         ids: list[tuple[int, ...]] = []
         reply: tuple[int, ...] = ()
-        played, done = 0, False
+        played, done, wrong = 0, False, False
         for line, tokens in lines_of(completion.tokens, env.tokenizer):
             written.append(line)
             ids.append(tokens)
@@ -249,9 +252,22 @@ class Running:
                 followed.terminated and (self._reads_ends or spent or _is_answer(line))
             ):
                 done = True
+                claimed = followed.verdict.kind is Kind.CLAIM
+                wrong = self._reads_ends and claimed and not followed.verdict.valid
                 break
         key = episode.state if self._reads_ends and not done else None
-        return Node(node, episode, tuple(written), tuple(ids), reply, done, completion, played, key)
+        return Node(
+            node,
+            episode,
+            tuple(written),
+            tuple(ids),
+            reply,
+            done,
+            completion,
+            played,
+            key,
+            wrong=wrong,
+        )
 
     # -- The end -------------------------------------------------------------------------------
 

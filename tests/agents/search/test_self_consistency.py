@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 from test_private_ends import env_of, lines_of
-from toys import doors
+from toys import OpenDoors, doors, doors_problem
 
 from agents.models.base import Completion
 from agents.models.scripted import ScriptedModel
@@ -12,6 +12,7 @@ from agents.search import load_strategy, run_searches
 from agents.search.final import Solution, choose_final, likeliest, majority
 from agents.search.requests import Choice, Node, Value, answers, generate
 from agents.search.self_consistency import decided, self_consistency
+from reason_env.env import ReasonEnv
 
 
 def node(line, logprob=-1.0, size=2, root=None):
@@ -262,3 +263,13 @@ def test_a_public_way_votes_with_where_it_led():
     env = doors("RRR", max_steps=3)
     [found] = run_searches(model, [env], load_strategy("self_consistency", n=3), [0])
     assert found.actions in [("L", "R", "hm"), ("L", "hm", "R")]
+
+
+def test_a_wrong_claim_votes_for_nothing():
+    """It left the state as it was, which `L` and two thoughts led to as well."""
+    said = iter(["L", "R", "L", "R", "L", "hm", "hm"])
+    env = ReasonEnv(OpenDoors(), level=3, max_steps=3)
+    env.reset(seed=0, options={"problem": doors_problem("LLL")})
+    model = ScriptedModel(lambda text, seed: next(said))
+    [found] = run_searches(model, [env], load_strategy("self_consistency", n=3, parallel=1), [0])
+    assert found.actions == ("L", "hm", "hm")
