@@ -5,6 +5,8 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 # Two test workers at one thread each; two torch pools on two cores would only wait for each other.
 TEST_WORKERS ?= 2
+# Threads that wait in busy loops slow a small model down by far where other programs run as well.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart reproduce test lint perf clean
