@@ -18,7 +18,8 @@ from benchmarks.records import EpisodeRecord
 
 SEED = 20260726
 RESAMPLES = 10_000
-_Z = 1.959963984540054
+Z = 1.959963984540054
+"""Half the width of a 95 % interval, in standard errors of a normal estimate."""
 _BLOCK = 4_000_000
 """Draws held in memory at once."""
 
@@ -90,14 +91,14 @@ def bootstrap(values: ArrayLike, seed: int = SEED, resamples: int = RESAMPLES) -
     return Estimate(float(sample.mean()), float(low), float(high))
 
 
-def wilson(solved: int, episodes: int) -> Estimate:
+def wilson(solved: float, episodes: int) -> Estimate:
     """Fraction solved with Wilson's score interval (Wilson, 1927)."""
     if episodes == 0:
         raise ValueError("There is nothing to average: 0 episodes")
-    rate, z2 = solved / episodes, _Z**2
+    rate, z2 = solved / episodes, Z**2
     middle = (rate + z2 / (2 * episodes)) / (1 + z2 / episodes)
     spread = rate * (1 - rate) / episodes + z2 / (4 * episodes**2)
-    half = _Z / (1 + z2 / episodes) * sqrt(spread)
+    half = Z / (1 + z2 / episodes) * sqrt(spread)
     # Rounding may take a bound past the rate itself, at 0 and 1 in particular.
     return Estimate(rate, max(0.0, min(rate, middle - half)), min(1.0, max(rate, middle + half)))
 

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agents.search.guides import LEARNED, Guide
+from agents.search.guides import Guide
 from benchmarks.best_of import Array, best_of_kl, expected_best, powers_up_to, rank_chances
 from benchmarks.environment import capture
-from benchmarks.metrics import SEED, Estimate, bootstrap
+from benchmarks.metrics import SEED, Estimate, bootstrap, wilson
 from benchmarks.overoptimization_report import counting, write_study
 from benchmarks.peaks import Peak, find_peak
+from benchmarks.players import load_writer, source_of
 from benchmarks.records import total
 from benchmarks.solution_samples import Sampled, draw_samples
 from benchmarks.suite import Item, Resolved, Suite, load_suite, make_env, resolve
@@ -101,7 +102,8 @@ class Study:
             among = _listed([self.points[place].n for place in peak.possible])
             return (
                 f"Over-optimisation is shown. {head} ({fall}); it is shown to be above that at "
-                f"N = {_listed(ns)}. Of the N tried, the true peak is in {{{among}}} (95 %)."
+                f"N = {_listed(ns)}{'' if peak.place in peak.above else ', if not at the highest'}."
+                f" Of the N tried, the true peak is in {{{among}}} (95 %)."
             )
         if peak.place == len(self.points) - 1:
             return f"No over-optimisation is seen up to N = {last.n}: {head[0].lower()}{head[1:]}."
@@ -169,16 +171,23 @@ def overoptimization(
     parsed = Guide.parse(guide)
     problems = resolve(suite if isinstance(suite, Suite) else load_suite(suite), limit)
     refuse_verifier(parsed, problems.items)
-    if reward_model is not None and set(parsed.names).isdisjoint(LEARNED):
+    if reward_model is not None and not parsed.learned:
         raise ValueError(f"The guide {guide!r} reads no reward model: use prm, or give none")
-    policy = _load(model)
-    critic = policy if reward_model is None else _load(reward_model)
+    policy = load_writer(model)
+    critic = policy if reward_model is None else load_writer(reward_model)
     for item in _distinct(problems.items):
         parsed.check(critic, make_env(item.env, item.kwargs))
     config = _config(problems, policy, critic, guide, samples, seed)
     with counting(problems.suite.name, len(problems.items), progress) as advance:
-        sampled = draw_samples(problems.items, Path(out), config, policy, critic, advance)
-    models = {"policy": _source(model), "reward_model": _source(reward_model)}
+        sampled = draw_samples(
+            problems.items,
+            Path(out),
+            config,
+            policy,
+            None if reward_model is None else critic,
+            advance,
+        )
+    models = {"policy": source_of(model), "reward_model": source_of(reward_model)}
     study = analyse(config, models, sampled)
     write_study(study, problems.items, Path(out), title)
     return study
@@ -206,13 +215,21 @@ def analyse(
         Point(
             n,
             best_of_kl(n),
-            bootstrap([curve[place] for curve in accuracy]),
+            _share([curve[place] for curve in accuracy]),
             bootstrap([curve[place] for curve in scores]) if scores else None,
-            bootstrap([curve[place] for curve in coverage]),
+            _share([curve[place] for curve in coverage]),
         )
         for place, n in enumerate(numbers)
     )
     return Study(config, models, tuple(sampled), points, find_peak(np.array(accuracy)))
+
+
+def _share(of_each: Sequence[float]) -> Estimate:
+    """Share of problems: by bootstrap, and at least Wilson's interval where all are alike (as at
+    the largest N, if nothing is solved), since resampling equal numbers gives one of no width."""
+    if len(set(of_each)) == 1:
+        return wilson(sum(of_each), len(of_each))
+    return bootstrap(of_each)
 
 
 def refuse_verifier(guide: Guide, items: Sequence[Item]) -> None:
@@ -262,18 +279,6 @@ def _config(
         "seed": seed,
         "chunk": max(1, ROWS // samples),
     }
-
-
-def _load(model: str | Path | LanguageModel) -> LanguageModel:
-    if not isinstance(model, str | Path):
-        return model
-    from agents.models import load_model
-
-    return load_model(str(model))
-
-
-def _source(model: object) -> str | None:
-    return str(model) if isinstance(model, str | Path) else None
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -43,7 +43,7 @@ def overoptimization_picture(study: Study, path: Path, title: str) -> None:
         axes.axvline(study.best.n, color=_TRUE, linestyle=":", linewidth=1.2)
         axes.set_title(_subtitle(study), loc="left", color="#555555")
         axes.set_xscale("log", base=2)
-        axes.set_xticks(numbers, [f"{point.n}\n{point.kl:.2f}" for point in study.points])
+        axes.set_xticks(numbers, _ticks(study))
         axes.minorticks_off()
         axes.set_xlabel("samples to pick from, N; below: KL from the policy (nats)")
         axes.set_ylabel("problems (%)")
@@ -53,6 +53,14 @@ def overoptimization_picture(study: Study, path: Path, title: str) -> None:
         handles = [pair for side in (axes, right) for pair in zip(*_legend(side))]
         figure.legend(*zip(*handles), loc="outside lower left", ncols=1)
         figure.suptitle(title, x=0.02, ha="left", fontsize=13, fontweight="bold")
+
+
+def _ticks(study: Study) -> list[str]:
+    """N and KL; none at a power of two that the last N stands next to."""
+    last = study.points[-1].n
+    near = [point.n < last < 1.5 * point.n for point in study.points]
+    labels = [f"{point.n}\n{point.kl:.2f}" for point in study.points]
+    return ["" if close else label for close, label in zip(near, labels)]
 
 
 def _subtitle(study: Study) -> str:

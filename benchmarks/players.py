@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.agent import Agent, EnvAgent
@@ -74,6 +75,20 @@ class Searcher:
             refuse_short=False,  # `check` has asked that of the whole suite
         )
         return [Played(f.actions, f.tokens, f.ledger.to_json(), f.oracle, f.error) for f in found]
+
+
+def load_writer(model: str | Path | LanguageModel) -> LanguageModel:
+    """The model of a folder or hub id; one that is loaded already stays as it is."""
+    if not isinstance(model, str | Path):
+        return model
+    from agents.models import load_model
+
+    return load_model(str(model))
+
+
+def source_of(model: object) -> str | None:
+    """Where a model is loaded from; None: given as an object, or not at all."""
+    return str(model) if isinstance(model, str | Path) else None
 
 
 def _reset(item: Item) -> ReasonEnv:

@@ -125,6 +125,9 @@ def reward_quality(
         raise ValueError(f"problems must be 1 or more, received {problems}")
     if seed < 0:
         raise ValueError(f"seed must be 0 or more, received {seed}")
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is no folder; choose a new one with --out")
     spec = EnvSpec.parse(env)
     kwargs = {**dict(spec.kwargs), "split": split}
     name = spec.id if "/" in spec.id else f"reason_env/{spec.id}"
@@ -136,6 +139,11 @@ def reward_quality(
     writer = judge if policy is None else HFModel.load(str(policy))
     resolved = resolve(suite)
     states = visit(judge, writer, suite, samples, temperature)
+    if not (states.depth > 0).any():
+        raise ValueError(
+            f"{policy or model} finished no line in {problems * samples} rollouts, so there is no "
+            "step to judge; train it first (reason-train sft), or name another with --policy"
+        )
     study = {
         "model": str(model),
         "model_digest": judge.digest,
@@ -153,7 +161,6 @@ def reward_quality(
         "environment": capture(),
         **score(states),
     }
-    out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     picture = out / f"{NAME}.png"
     reliability_picture(study, picture)

@@ -135,8 +135,9 @@ def reliability_picture(study: Mapping[str, Any], path: Path) -> None:
 def _reliability(axes: Any, bins: Sequence[Mapping[str, Any]], colour: str) -> None:
     predicted = [row["predicted"] for row in bins]
     observed = [row["observed"]["value"] for row in bins]
-    low = [row["observed"]["value"] - row["observed"]["low"] for row in bins]
-    high = [row["observed"]["high"] - row["observed"]["value"] for row in bins]
+    # Where all of a bin are alike, rounding may put an end of the interval past the mean.
+    low = [max(0.0, row["observed"]["value"] - row["observed"]["low"]) for row in bins]
+    high = [max(0.0, row["observed"]["high"] - row["observed"]["value"]) for row in bins]
     axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle="--", label="calibrated")
     axes.errorbar(
         predicted,

@@ -27,6 +27,8 @@ from benchmarks.players import (
     agent_player,
     defaults_of,
     describe,
+    load_writer,
+    source_of,
 )
 from benchmarks.progress import bar
 from benchmarks.records import (
@@ -120,8 +122,8 @@ def run_suite(
         assert model is not None
         defaults = defaults_of(strategy, options or {})  # a typo need not wait for the weights
         budget = problems.suite.budget_tokens if budget_tokens is None else budget_tokens
-        path, loaded = _load(model)
-        critic = None if reward_model is None else _load(reward_model)[1]
+        path, loaded = source_of(model), load_writer(model)
+        critic = None if reward_model is None else load_writer(reward_model)
         player = Searcher(loaded, strategy, options or {}, budget, guide, critic)
         player.check(problems.items)
         config |= {
@@ -213,14 +215,6 @@ def score(item: Item, played: Played) -> EpisodeRecord:
         ledger={key: int(ledger.get(key, 0)) for key in LEDGER},
         division="oracle" if played.oracle else "open",
     )
-
-
-def _load(model: str | Path | LanguageModel) -> tuple[str | None, LanguageModel]:
-    if not isinstance(model, str | Path):
-        return None, model
-    from agents.models import load_model
-
-    return str(model), load_model(str(model))
 
 
 def _seed(seed: int, item: Item) -> int:

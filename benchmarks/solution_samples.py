@@ -35,7 +35,8 @@ class Sampled:
 
     Attributes:
         index, problem: of the suite's item.
-        scores: of each sample, by the guide. Equal texts have equal scores.
+        scores: of each sample, by the guide. Equal texts have equal scores; one whose last line
+            was cut has 0, or just less than the lowest of the others where that is below 0.
         solved: whether each is a solution, by replay in the environment.
         tokens: that each took to write.
         best: the lines of the first of those with the highest score.
@@ -100,7 +101,11 @@ class Collector:
         distinct = {_text(node): node for node in reversed(nodes)}
         values = yield from evaluate(list(distinct.values()))
         worth = {key: value.total for key, value in zip(distinct, values)}
-        kept += [(node, worth[_text(node)]) for node in nodes]
+        # What was cut is picked only where nothing else is there (as in `choose_final`), also
+        # where a value head says less than nothing of all the others.
+        ended = [worth[key] for key, node in distinct.items() if node.lines]
+        cut = min(0.0, math.nextafter(min(ended, default=1.0), -math.inf))
+        kept += [(node, worth[_text(node)] if node.lines else cut) for node in nodes]
         return Choice(max(kept, key=lambda pair: pair[1])[0])
 
 
@@ -109,7 +114,7 @@ def draw_samples(
     out: Path,
     config: Mapping[str, Any],
     model: LanguageModel,
-    reward_model: LanguageModel,
+    reward_model: LanguageModel | None,
     progress: Callable[[int], None] = lambda problems: None,
 ) -> list[Sampled]:
     """Samples of all problems: those that the folder has, and the others now.
@@ -149,7 +154,7 @@ def _draw(
     items: Sequence[Item],
     config: Mapping[str, Any],
     model: LanguageModel,
-    reward_model: LanguageModel,
+    reward_model: LanguageModel | None,
     progress: Callable[[int], None],
 ) -> list[Sampled]:
     """Samples of some problems, together."""

@@ -10,6 +10,7 @@ called again, and every number can be replayed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.search import check_budget, load_strategy, strategy_names
+from benchmarks.players import load_writer, source_of
 from benchmarks.records import RUN, Run, load_run
 from benchmarks.regret import NoPotential, RunRegret, run_regret
 from benchmarks.runner import CHUNK, run_suite
@@ -178,8 +180,10 @@ def sweep(
     problems = resolve(suite, limit)
     for name in names:  # a wrong option need not wait for the weights
         load_strategy(name, **settings_of(name, 1, 1))
-    writer, critic = _load(model), None if reward_model is None else _load(reward_model)
     out = Path(out)
+    _refuse_strangers(out)
+    writer = load_writer(model)
+    critic = None if reward_model is None else load_writer(reward_model)
 
     def play(strategy: str, multiple: int | None, budget: int | None) -> Point:
         options = settings_of(strategy, multiple or 1, budget or 1)
@@ -223,8 +227,8 @@ def sweep(
         unit,
         tuple(points),
         skipped,
-        _path(model),
-        _path(reward_model),
+        source_of(model),
+        source_of(reward_model),
         guide,
         seed,
     )
@@ -266,17 +270,25 @@ def _check_multiples(multiples: Sequence[int]) -> list[int]:
     return sorted(multiples)
 
 
-def _load(model: str | Path | LanguageModel) -> LanguageModel:
-    """Once for all runs."""
-    if not isinstance(model, str | Path):
-        return model
-    from agents.models import load_model
+def _refuse_strangers(out: Path) -> None:
+    """A folder with other things in it is not for a sweep.
 
-    return load_model(str(model))
+    Raises:
+        ValueError: names what is in its way.
+    """
+    from benchmarks.sweep_report import DATA, PICTURE, REPORT
 
-
-def _path(model: object) -> str | None:
-    return str(model) if isinstance(model, str | Path) else None
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is no folder; choose a new one with --out")
+    own = re.compile(rf"({'|'.join(SETTINGS)})(-\d+x)?")
+    present = sorted(path.name for path in out.iterdir()) if out.exists() else []
+    known = (DATA, PICTURE, REPORT)
+    strange = [name for name in present if name not in known and not own.fullmatch(name)]
+    if strange:
+        raise ValueError(
+            f"{out} holds something else than a sweep ({', '.join(strange[:3])}); choose a new "
+            "folder with --out"
+        )
 
 
 def _finished(folder: Path) -> bool:

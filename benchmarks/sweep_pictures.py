@@ -59,7 +59,7 @@ def sweep_picture(swept: Sweep, path: Path, title: str) -> None:
         _units_axis(axes, swept.unit)
         # A curve need not begin at 0, as a bar has to.
         bottom = max(0, int(100 * lowest - 2) // 10 * 10)
-        axes.set_ylim(bottom, 101.5)
+        axes.set_ylim(bottom - 1.5, 101.5)
         axes.set_yticks(range(bottom, 101, 20 if bottom < 30 else 10))
         axes.set_ylabel("problems solved (%)")
         figure.suptitle(title, x=0.02, ha="left", fontsize=13, fontweight="bold")
@@ -97,7 +97,7 @@ def _tokens_axis(axes: Any, low: float, high: float) -> None:
     first, last = int(np.ceil(np.log2(low))), int(np.floor(np.log2(high)))
     ticks = [2**power for power in range(first, last + 1)]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-    axes.tick_params(axis="x", which="minor", length=0)
+    axes.minorticks_off()
     axes.set_xlabel("generated tokens per problem (mean used, discarded candidates included)")
 
 
@@ -107,11 +107,13 @@ def _units_axis(axes: Any, unit: int) -> None:
     ends = np.array(axes.get_xlim()) / unit
     ticks = [2.0**p for p in range(-6, 12) if ends[0] <= 2.0**p <= ends[1]]
     above.set_xticks(ticks, [f"{tick:g}x" for tick in ticks])
-    above.tick_params(axis="x", which="both", length=0, colors="#555555", pad=1)
+    above.minorticks_off()
+    above.tick_params(axis="x", length=0, colors="#555555", pad=1)
     above.spines["top"].set_visible(False)
 
 
 def _subtitle(swept: Sweep) -> str:
     multiples = [point.multiple for point in swept.points if point.multiple is not None]
-    budgets = f"budgets of {min(multiples)}x to {max(multiples)}x" if multiples else "no budgets of"
-    return f"{budgets} a greedy answer ({swept.unit} tokens); bars: 95 % Wilson interval"
+    unit = f"a greedy answer ({swept.unit} tokens)"
+    budgets = f"budgets of {min(multiples)}x to {max(multiples)}x " if multiples else "unit: "
+    return f"{budgets}{unit}; bars: 95 % Wilson interval"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
+
+from agents.learning.specs import EnvSpec
 
 _FROM_ZERO = {"seed", "first_batch", "workers", "leaves", "warmup"}
 _SHARES = {"expert_share", "gamma", "lam", "final", "decay_from"}
@@ -23,8 +26,8 @@ def check_config(config: Any) -> None:
         value = getattr(config, field.name)
         if is_dataclass(value):
             check_config(value)
-        elif field.name == "envs" and not value:
-            raise ValueError("envs must name one environment or more")
+        elif field.name == "envs":
+            _check_envs(value)
         elif isinstance(value, bool) or not isinstance(value, int | float):
             continue
         elif isinstance(value, int) and field.type == "int":
@@ -35,3 +38,15 @@ def check_config(config: Any) -> None:
             raise ValueError(f"{field.name} must be in 0..1, received {value}")
         elif not 0 <= value < math.inf:
             raise ValueError(f"{field.name} must be 0 or more, received {value}")
+
+
+def _check_envs(envs: Sequence[EnvSpec]) -> None:
+    if not envs:
+        raise ValueError("envs must name one environment or more")
+    for spec in envs:
+        split = dict(spec.kwargs).get("split", "train")
+        if split != "train":
+            raise ValueError(
+                f"Training draws problems of the train split only, received split={split} in "
+                f"{spec}: leave it out"
+            )

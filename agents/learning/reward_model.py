@@ -101,6 +101,13 @@ def reward_model(model: HFModel, config: RewardModelConfig, folder: Path) -> HFM
     def one_round(number: int) -> dict[str, float]:
         seed = stream_seed("reward_model", config.seed, number)
         lessons = make_lessons(policy, config, seed)
+        if not lessons:
+            raise ValueError(
+                f"The policy's searches found no line in {config.problems} problems, so there is "
+                f"nothing to learn from with states={config.states}, budget_tokens="
+                f"{config.budget_tokens}, line_tokens={config.line_tokens}: train the policy first "
+                "(reason-train sft), raise these, or use states=rollouts"
+            )
         rng = np.random.default_rng(stream_seed(seed, "order"))
         return learn(model, optimizer, config, collate(lessons), number * most, rng)
 

@@ -88,6 +88,11 @@ class Guide:
         """Whether it puts a run in the oracle division."""
         return "oracle" in self.names
 
+    @property
+    def learned(self) -> bool:
+        """Whether it reads a head of a model."""
+        return not set(LEARNED).isdisjoint(self.names)
+
     def check(self, critic: LanguageModel, env: ReasonEnv) -> None:
         """Refuse a guide that cannot serve, before any work starts.
 

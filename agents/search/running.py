@@ -49,6 +49,7 @@ class Running:
         asked: numbers that a model still has to say for the values asked for.
         choice: what the strategy returned, once it has.
         error: what went wrong, if something did.
+        refused: what the strategy raised before its first request, if it did.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Running:
         self.asked: list[Asked] = []
         self.choice: Choice | None = None
         self.error: str | None = None
+        self.refused: Exception | None = None
         self._seed = seed
         self._budget = budget
         self._line_tokens = line_tokens
@@ -79,14 +81,16 @@ class Running:
         self._values: list[Value] = []
         prompt = tuple(env.tokenizer.encode(env.episode.text))
         root = Node(None, env.episode, reply=prompt, seed=seed)
-        self._search: Search = strategy(root)
         try:
-            # An option out of its range raises here, before any work: it is the caller's mistake
-            # and no problem's own, so it is not caught.
+            self._search: Search = strategy(root)
             request = next(self._search)
             _check(request)
         except StopIteration as stop:
             self._finish(stop.value)
+            return
+        except Exception as error:
+            self.refused = error
+            self._fail(error)
             return
         try:
             self._begin(request)

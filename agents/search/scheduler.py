@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from agents.models.base import LanguageModel
-from agents.search.guides import check_guide, default_guide
+from agents.search.guides import LEARNED, check_guide, default_guide
 from agents.search.ledger import Ledger
 from agents.search.limits import check_budget
 from agents.search.requests import Strategy
@@ -78,11 +78,13 @@ def run_searches(
         refuse_short: whether a budget that is too short for any of the problems is an error.
 
     Raises:
-        ValueError: a budget below one answer, a line limit below 1, an option of the strategy out
-            of its range, or a guide that cannot serve.
+        ValueError: a budget below one answer, a line limit below 1, a guide that cannot serve, a
+            reward model that no guide asks; or what the strategy raised for all problems before its
+            first request, as for an option out of its range.
     """
     critic = model if reward_model is None else reward_model
     running = _start(critic, envs, strategy, seeds, budget_tokens, guide, line_tokens)
+    _check_reward_model(reward_model, running)
     if budget_tokens is not None and refuse_short:
         check_budget(envs, budget_tokens)
     live = [search for search in running if not search.over]
@@ -116,7 +118,9 @@ def check_searches(
         ValueError: as there.
     """
     critic = model if reward_model is None else reward_model
-    _start(critic, envs, strategy, [0] * len(envs), budget_tokens, guide, LINE_TOKENS)
+    seeds = [0] * len(envs)
+    running = _start(critic, envs, strategy, seeds, budget_tokens, guide, LINE_TOKENS)
+    _check_reward_model(reward_model, running)
 
 
 def _start(
@@ -142,7 +146,27 @@ def _start(
     for env, seed in zip(envs, seeds):
         checked = check_guide(guide or default_guide(critic, env), critic, env)
         running.append(Running(env, strategy, seed, budget_tokens, checked, line_tokens))
+    refused = [search.refused for search in running if search.refused is not None]
+    if refused and len(refused) == len(running):
+        # An option out of its range: the caller's mistake, and no problem's own.
+        raise refused[0]
     return running
+
+
+def _check_reward_model(reward_model: LanguageModel | None, running: Sequence[Running]) -> None:
+    """Refuse a reward model that no guide asks: the record would say that it was used.
+
+    Raises:
+        ValueError: names the guides that were chosen instead.
+    """
+    if reward_model is None or not running or any(search.guide.learned for search in running):
+        return
+    guides = sorted({"+".join(search.guide.names) for search in running})
+    raise ValueError(
+        f"A reward model serves the guides {' and '.join(LEARNED)}, and the guide here is "
+        f"{' or '.join(guides)}: name one that it serves (reason-train reward-model trains both "
+        "heads), or leave it out"
+    )
 
 
 @contextmanager

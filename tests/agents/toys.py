@@ -96,6 +96,7 @@ class DoorsSpec:
     """Stands where trainers take an `EnvSpec`: the family is not in the registry."""
 
     level: int
+    kwargs: tuple[tuple[str, Any], ...] = ()
 
     def make(self, **overrides: Any) -> ReasonEnv:
         return ReasonEnv(OpenDoors(), level=self.level, max_steps=self.level + 2, **overrides)

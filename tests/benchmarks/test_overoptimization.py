@@ -1,6 +1,7 @@
 """Best of N under a reward model: exact expectations, honest peaks, studies that resume."""
 
 import json
+import math
 from fractions import Fraction
 from functools import cache
 from itertools import combinations
@@ -16,6 +17,7 @@ from agents.models.tiny import TinyConfig, tiny_model
 from benchmarks import overoptimization as study_module
 from benchmarks import solution_samples
 from benchmarks.best_of import best_of_kl, expected_best, powers_up_to, rank_chances
+from benchmarks.metrics import Z, wilson
 from benchmarks.overoptimization import analyse, overoptimization
 from benchmarks.peaks import FEWEST, find_peak
 from benchmarks.records import LEDGER
@@ -153,6 +155,34 @@ def test_flat_curves_are_seldom_said_to_fall():
     assert sum(covered) >= 0.92 * len(peaks)
 
 
+@pytest.mark.parametrize(
+    ("problems", "samples", "chance"), [(100, 256, 0.01), (20, 64, 0.05), (40, 16, 0.06)]
+)
+def test_rare_solutions_that_the_last_pick_misses_are_no_fall(problems, samples, chance):
+    """Scores that say nothing: accuracy is the same at every N. At the largest N each problem has
+    one pick, and often not one of them is right, so that resampling problems finds no error."""
+    rng = np.random.default_rng(0)
+    chances = np.array([rank_chances(samples, n) for n in powers_up_to(samples)])
+    peaks = [
+        find_peak((rng.random((problems, samples)) < chance) @ chances.T, seed, 400)
+        for seed in range(100)
+    ]
+    assert sum(bool(peak.above) for peak in peaks) <= 5
+    assert sum(len(peak.possible) < len(chances) for peak in peaks) <= 5
+
+
+def test_rare_solutions_that_are_never_the_last_pick_are_a_fall():
+    """The same with a top quarter of the ranks that is never right."""
+    rng = np.random.default_rng(1)
+    chances = np.array([rank_chances(64, n) for n in powers_up_to(64)])
+    shown = 0
+    for seed in range(50):
+        solved = rng.random((100, 64)) < 0.1
+        solved[:, 48:] = False
+        shown += bool(find_peak(solved @ chances.T, seed, 400).above)
+    assert shown >= 45
+
+
 def test_the_true_peak_is_among_those_said_to_be_possible():
     rng = np.random.default_rng(1)
     peaks = [find_peak(noise(rng, [0.3, 0.5, 0.55, 0.3], 200), s, 500) for s in range(100)]
@@ -166,7 +196,9 @@ def test_a_peak_of_equal_heights_is_the_first_and_needs_enough_problems():
     falling = np.tile([0.0, 1.0, 1.0, 0.0], (FEWEST, 1))
     peak = find_peak(falling)
     assert (peak.place, peak.possible, peak.above) == (1, (1, 2), (1, 2))
-    assert (peak.fall.value, peak.fall.low, peak.fall.high) == (-1, -1, -1)
+    # Problems that all tell the same: as sure as so many can be.
+    assert peak.fall.value == -1
+    assert (peak.fall.low, peak.fall.high) == pytest.approx((-1 - Z / FEWEST, -1 + Z / FEWEST))
     few = find_peak(falling[1:])
     assert (few.place, few.possible, few.above, few.enough) == (1, (0, 1, 2, 3), (), False)
     flat = find_peak(np.full((50, 4), 0.25))
@@ -208,6 +240,14 @@ def test_verdicts_say_what_the_intervals_show(sampled, verdict):
     assert bool(study.peak.above) == shown
     if len(sampled) >= FEWEST and study.peak.place < 2:
         assert (study.peak.fall.high < 0) == shown
+
+
+def test_shares_of_which_all_are_alike_have_an_interval():
+    study = analyse({"samples": 4}, {}, [FALLS] * 40)
+    last = study.points[-1]
+    assert (last.accuracy.value, last.coverage.value) == (0, 1)
+    assert last.accuracy == wilson(0, 40)
+    assert last.coverage == wilson(40, 40)
 
 
 def test_problems_without_samples_stay_in_the_denominator():
@@ -431,6 +471,31 @@ def test_values_may_be_used_where_the_verifier_is_private(tmp_path):
     # -1.5 + the mean probability of a token: 1, 1/2 of one and 1 again.
     assert all(-1.5 < score < -0.5 for one in study.sampled for score in one.scores)
     assert all(one.ledger["verifier_calls"] == 0 for one in study.sampled)
+
+
+def test_what_was_cut_is_picked_only_where_nothing_else_is(tmp_path):
+    """Also where a value head says less than nothing of all that was finished."""
+
+    def script(text, seed):
+        return {"answer: 1": 0.2, "9" * 300: 0.8}
+
+    study = overoptimization(
+        suite(8, "Arithmetic-v0"),
+        tmp_path / "study",
+        model=ScriptedModel(script),
+        reward_model=ScriptedModel(script, value=lambda text: -0.5),
+        guide="value",
+        samples=8,
+        progress=False,
+    )
+    some = [one for one in study.sampled if one.best]
+    assert len(some) >= 4
+    for one in some:
+        assert one.best == ("answer: 1",)
+        assert set(one.scores) <= {-0.5, math.nextafter(-0.5, -1)}
+    for one in study.sampled:
+        if not one.best:  # all of them were cut
+            assert set(one.scores) == {0.0}
 
 
 def test_lines_after_a_wrong_claim_that_the_search_is_not_told_of_are_not_played(tmp_path):

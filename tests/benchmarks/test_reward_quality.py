@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.models.base import Completion
 from agents.models.hf import HFModel
 from agents.models.scripted import ScriptedModel
 from agents.models.tiny import TinyConfig, tiny_model
@@ -26,7 +27,7 @@ from benchmarks.calibration import (
 )
 from benchmarks.metrics import bootstrap
 from benchmarks.reward_quality import AFTER, IN_REACH, MISTAKE, States, reward_quality, score, visit
-from benchmarks.reward_report import describe, markdown, number
+from benchmarks.reward_report import describe, markdown, number, reliability_picture
 from benchmarks.suite import Suite, make_env, resolve
 from reason_env.problem import Problem
 from reason_env.splits import split_of
@@ -349,6 +350,30 @@ def test_a_study_without_a_head(judge, tmp_path):
     assert not (tmp_path / "never").exists()
 
 
+def test_a_policy_that_finishes_no_line(judge, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        HFModel,
+        "generate",
+        lambda self, prefixes, **settings: [
+            Completion((5,) * most, (-1.0,) * most, (-1.0,) * most, stopped=False)
+            for most in settings["max_tokens"]
+        ],
+    )
+    with pytest.raises(ValueError, match="finished no line in 4 rollouts, so there is no step"):
+        reward_quality(judge, SPEC, tmp_path / "out", problems=2, samples=2)
+    assert not (tmp_path / "out").exists()
+
+
+def test_bins_whose_outcomes_are_alike_can_be_drawn(judge, tmp_path):
+    """The mean of equal numbers may be rounded past all of them."""
+    study = reward_quality(judge, SPEC, tmp_path / "out", problems=5, samples=2)
+    for head in ("prm", "value"):
+        for row in study[head]["reliability"]:
+            row["observed"] = {"value": 0.9, "low": 0.9 + 1e-16, "high": 0.9 - 1e-16}
+    reliability_picture(study, tmp_path / "again.png")
+    assert (tmp_path / "again.png").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -368,6 +393,12 @@ def test_mistakes_are_named(judge, tmp_path, changes, message):
     with pytest.raises((ValueError, TypeError, FileNotFoundError), match=message):
         reward_quality(**given)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_is_no_folder(judge, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(ValueError, match="out is no folder"):
+        reward_quality(judge, SPEC, tmp_path / "out")
 
 
 def test_the_command(judge, tmp_path, monkeypatch, capsys):

@@ -243,7 +243,10 @@ def test_a_model_is_searched_with_its_own_seed_for_each_problem(tmp_path, monkey
     import agents.search
 
     monkeypatch.setattr(agents.search, "run_searches", run_searches)
-    model, critic = (ScriptedModel(lambda text, seed: "<eos>", name=name) for name in "dc")
+    model, critic = (
+        ScriptedModel(lambda text, seed: "<eos>", name=name, reward=lambda text: 0.5)
+        for name in "dc"
+    )
     suite = Suite.from_json({**SUITE.to_json(), "budget_tokens": 100})
     arguments = {"model": model, "strategy": "best_of_n", "options": {"n": 3}, "progress": False}
     run = run_suite(suite, tmp_path / "a", chunk=4, seed=3, **arguments)
@@ -254,12 +257,12 @@ def test_a_model_is_searched_with_its_own_seed_for_each_problem(tmp_path, monkey
     assert run.manifest.config["model_digest"] == model.digest
     assert run.manifest.config["budget_tokens"] == 100
     assert run.episodes[0].tokens == ((5, 6),)
-    arguments_b = {"budget_tokens": 70, "guide": "public", "reward_model": critic}
+    arguments_b = {"budget_tokens": 70, "guide": "prm", "reward_model": critic}
     run_suite(suite, tmp_path / "b", **arguments_b, **arguments)
-    assert calls[-1][3:] == (70, "public", critic)
+    assert calls[-1][3:] == (70, "prm", critic)
     assert load_run(tmp_path / "b").manifest.config["options"] == {
         "n": 3,
-        "guide": "public",
+        "guide": "prm",
         "reward_model": critic.digest[:12],
     }
     assert "n" not in run.manifest.defaults

@@ -13,6 +13,7 @@ from agents.models.tiny import TinyConfig, tiny_model
 from agents.search import strategy_names
 from benchmarks import sweep as module
 from benchmarks.metrics import pair, summarise
+from benchmarks.players import load_writer
 from benchmarks.records import load_run
 from benchmarks.regret import run_regret
 from benchmarks.suite import Suite, resolve
@@ -250,6 +251,7 @@ def test_settings_are_refused_before_any_work(tmp_path, monkeypatch):
         ({"multiples": (2, 2)}, r"received \[2, 2\]"),
         ({"guide": "prm"}, "process reward model"),
         ({"limit": 0}, "limit must be 1 or more"),
+        ({"reward_model": ScriptedModel(any_move)}, "serves the guides value and prm"),
     ):
         with pytest.raises(ValueError, match=message):
             run(tmp_path / "out", **arguments)
@@ -269,6 +271,15 @@ def test_a_folder_holds_one_sweep(tmp_path):
     # More of the same sweep is welcome.
     more = run(tmp_path, strategies=["best_of_n", "mcts"], multiples=(2, 4))
     assert len(more.points) == 5
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"holds something else than a sweep \(notes.txt\)"):
+        run(tmp_path, strategies=["best_of_n"], multiples=(2,))
+    with pytest.raises(ValueError, match=r"notes.txt is no folder"):
+        run(tmp_path / "notes.txt", strategies=["best_of_n"], multiples=(2,))
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_a_reward_model_guides_all(tmp_path):
@@ -320,7 +331,7 @@ def test_command_line(tmp_path, monkeypatch, capsys):
     HFModel(tiny_model(TinyConfig(layers=1, width=32, heads=2))).save(tmp_path / "model")
     loads = []
     monkeypatch.setattr(
-        module, "_load", lambda path, real=module._load: loads.append(path) or real(path)
+        module, "load_writer", lambda path, real=load_writer: loads.append(path) or real(path)
     )
     from benchmarks import cli
 

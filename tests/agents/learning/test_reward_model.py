@@ -41,6 +41,7 @@ class HiddenDoors:
     """Doors where a wrong turn is a valid claim that loses the goal, unseen."""
 
     level: int
+    kwargs: tuple = ()
 
     def make(self, **overrides):
         return ReasonEnv(Doors(), level=self.level, max_steps=self.level + 1, **overrides)
@@ -517,6 +518,13 @@ def test_settings_that_no_run_could_follow(trained, tmp_path, changes, message):
     assert not trained.heads
 
 
+def test_a_search_that_finds_no_line_says_so(make_tiny, tmp_path):
+    """An untrained model ends no line within so few tokens."""
+    config = RewardModelConfig((ENV,), **{**SMALL, "states": "search", "line_tokens": 1})
+    with pytest.raises(ValueError, match=r"found no line in .*, so there is nothing to learn from"):
+        reward_model(make_tiny(), config, tmp_path / "run")
+
+
 def test_a_search_that_is_not_made_is_not_checked(trained, tmp_path):
     config = RewardModelConfig((ENV,), states="rollouts", guide="value", **{**SMALL, "rounds": 1})
     reward_model(trained, config, tmp_path)
@@ -528,6 +536,8 @@ def test_exact_labels_need_verified_lines(trained, tmp_path):
 
     @dataclass(frozen=True)
     class Spec:
+        kwargs = ()
+
         def make(self, **overrides):
             return ReasonEnv(Unverified(), level=1, **overrides)
 

@@ -22,6 +22,7 @@ from agents.learning.optimizers import Optimizer, OptimizerConfig
 from agents.learning.ppo import PPOConfig, ppo
 from agents.learning.run import train
 from agents.learning.sft import SFTConfig, sft
+from agents.learning.specs import EnvSpec
 from agents.models.hf import HFModel
 
 STEPS = 6
@@ -225,6 +226,10 @@ def test_what_a_run_leaves(trainer, trained, tmp_path):
         ({"expert_share": 1.5}, "expert_share must be in 0..1, received 1.5"),
         ({"expert_share": float("nan")}, "expert_share must be in 0..1, received nan"),
         ({"envs": ()}, "envs must name one environment or more"),
+        (
+            {"envs": (ENV, EnvSpec.parse("Countdown-v0:split=test"))},
+            "of the train split only, received split=test in Countdown-v0:split=test",
+        ),
         ({"optimizer": OptimizerConfig(lr=-1.0)}, "lr must be 0 or more, received -1.0"),
         ({"optimizer": OptimizerConfig(max_norm=float("inf"))}, "max_norm must be 0 or more"),
     ],

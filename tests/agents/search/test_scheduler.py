@@ -6,7 +6,7 @@ import pytest
 from toys import babble, biased, doors
 
 from agents.models.scripted import ScriptedModel
-from agents.search import load_strategy, run_searches, strategy_names
+from agents.search import check_searches, load_strategy, run_searches, strategy_names
 from agents.search.ledger import BudgetSpent
 from agents.search.requests import Choice, Generate, evaluate, generate
 from agents.search.requests import Value as GuideValue
@@ -200,6 +200,22 @@ def test_a_mistake_loses_its_own_problem_only(make_envs):
     assert len({str(one.ledger) for one in found}) == 1
 
 
+def test_so_does_one_before_the_first_request(make_envs):
+    def raises_at_once(root):
+        if root.seed == 1:
+            raise RuntimeError("a bug")
+        return (yield from load_strategy("greedy")(root))
+
+    envs, model = make_envs(3), ScriptedModel(babble)
+    found = run_searches(model, envs, raises_at_once, [0, 1, 2], budget_tokens=50)
+    assert [one.error for one in found] == [None, "RuntimeError: a bug", None]
+    assert found[1].ledger.generated_tokens == 0
+    calls = len(model.calls)
+    with pytest.raises(RuntimeError, match="a bug"):  # where there is no other, it is told at once
+        run_searches(model, make_envs(2), raises_at_once, [1, 1], budget_tokens=50)
+    assert len(model.calls) == calls
+
+
 # -- Mistakes of the caller: named, and before any model call ----------------------------------
 
 
@@ -264,6 +280,30 @@ def test_the_public_guide_needs_a_public_task():
     envs = [doors("R", public=True), doors("R", public=False)]
     with pytest.raises(ValueError, match="Doors is not one"):
         run_searches(model, envs, load_strategy("best_of_n"), [1, 2], guide="public")
+    assert model.calls == []
+
+
+@pytest.mark.parametrize(
+    ("heads", "guide", "message"),
+    [
+        ({}, None, "serves the guides value and prm, and the guide here is public"),
+        ({"value": lambda text: 0.5}, "policy", "and the guide here is policy"),
+        ({"reward": lambda text: 0.5}, "oracle+policy", r"the guide here is oracle\+policy"),
+    ],
+)
+def test_a_reward_model_that_nobody_asks(heads, guide, message):
+    model, critic = biased(0.5), ScriptedModel(babble, **heads)
+    for run in (run_searches, check_searches):
+        seeds = [[1]] if run is run_searches else []
+        with pytest.raises(ValueError, match=message):
+            run(
+                model,
+                [doors("R")],
+                load_strategy("best_of_n"),
+                *seeds,
+                guide=guide,
+                reward_model=critic,
+            )
     assert model.calls == []
 
 
