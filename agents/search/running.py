@@ -80,7 +80,8 @@ class Running:
         self._begun = False  # whether the open request has got one
         self._values: list[Value] = []
         prompt = tuple(env.tokenizer.encode(env.episode.text))
-        root = Node(None, env.episode, reply=prompt, seed=seed)
+        key = env.episode.state if self._reads_ends else None
+        root = Node(None, env.episode, reply=prompt, key=key, seed=seed)
         try:
             self._search: Search = strategy(root)
             request = next(self._search)

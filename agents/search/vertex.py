@@ -2,7 +2,8 @@
 
 It is a tree, unless equal states are merged (transpositions): then a state may be reached by more
 than one line, and has one record of visits, returns and lines for all of them, while each line
-counts its own visits (as in Czech et al., "Monte-Carlo graph search for AlphaZero", 2020).
+counts its own visits (as in Czech et al., "Monte-Carlo graph search for AlphaZero", 2020). Equal
+states that cannot be merged start from the mean return that the search has found so far.
 """
 
 from __future__ import annotations
@@ -105,13 +106,19 @@ class Graph:
         self.solution: Node | None = None
         self._discount = discount
         self._states: dict[Hashable, Vertex] | None = {} if merge else None
+        if merge and root.key is not None:
+            self._register(self.root)
 
     def add(self, parent: Vertex, found: Solution) -> Edge:
         """Add the line that was written from `parent` to a node, which is valued already."""
         node, value = found.node, found.value
-        child = self._same(parent, node) if self._states is not None else None
+        known = self._states.get(node.key) if self._states and node.key is not None else None
+        child = known if known is not None and _may_merge(known, node, parent) else None
         if child is None:
-            child = Vertex(node, value.value, value.value, len(self.edges))
+            # What the search has found from an equal state tells more than the guide: else lines
+            # that lead nowhere, such as thoughts, would each time look as promising as before.
+            worth = known.mean if known is not None and known.visits else value.value
+            child = Vertex(node, worth, worth, len(self.edges))
             if self._states is not None and node.key is not None:
                 self._register(child)
             if node.done:
@@ -152,18 +159,6 @@ class Graph:
         child = edge.child
         return edge.reward + self._discount * (child.exact if child.closed else child.mean)
 
-    def _same(self, parent: Vertex, node: Node) -> Vertex | None:
-        """The vertex that a new node is merged with.
-
-        As many lines must be left to it as to the node, so that nothing is lost; and it must not
-        lie above, as after a thought or `undo`: a way that comes back to a state goes on from
-        there by itself, and no walk through the graph is endless.
-        """
-        known = self._states.get(node.key) if self._states and node.key is not None else None
-        if known is None or known.node.depth > node.depth or _above(known, parent):
-            return None
-        return known
-
     def _register(self, vertex: Vertex) -> None:
         """Let later nodes be merged with a vertex, if it leaves them the most lines."""
         assert self._states is not None
@@ -198,6 +193,16 @@ def softmax(logs: Sequence[float]) -> list[float]:
     weights = [math.exp(log - highest) for log in logs]
     total = sum(weights)
     return [weight / total for weight in weights]
+
+
+def _may_merge(known: Vertex, node: Node, parent: Vertex) -> bool:
+    """Whether a new node, written from `parent`, can be one with the vertex of an equal state.
+
+    As many lines must be left to it as to the node, so that nothing is lost; and it must not lie
+    above, as after a thought or `undo`: a way that comes back to a state goes on from there by
+    itself, and no walk through the graph is endless.
+    """
+    return known.node.depth <= node.depth and not _above(known, parent)
 
 
 def _above(vertex: Vertex, below: Vertex) -> bool:

@@ -17,12 +17,12 @@ from reason_env.problem import Kind, Problem, State, Verdict
 
 class Heaps(Doors):
     """Doors whose order does not matter: after `L`, `R` one stands where one stands after `R`,
-    `L`. The prompt says what has to be passed in all."""
+    `L`, and spaces around a line are nothing. The prompt says what has to be passed in all."""
 
     name = "Heaps"
 
     def step(self, problem: Problem, state: State, line: str) -> Verdict:
-        verdict = super().step(problem, state, line)
+        verdict = super().step(problem, state, line.strip())
         if verdict.kind is not Kind.CLAIM:
             return verdict
         return Verdict(Kind.CLAIM, True, State("".join(sorted(verdict.state.data))))

@@ -133,6 +133,35 @@ def test_a_way_back_is_not_merged():
     assert back.child is not a.child
 
 
+def test_a_way_back_starts_from_what_was_found_there():
+    """A thought leads to where it was written: what the guide says of it is not news."""
+    graph, a, _, c = merging()
+    new = add(graph, c.child, "hm", 0.9, "C")
+    assert (new.value, new.child.value) == (0.9, 0.9)  # nothing was found yet
+    _back_up([graph.top, a, c], 1.0)
+    again = add(graph, c.child, "well", 0.7, "C")
+    assert again.value == again.child.value == again.child.mean == c.child.mean != 0.7
+    assert again.child.visits == 0
+
+
+def test_thoughts_of_a_lost_cause_do_not_look_better_than_it():
+    """The head says 0.9 of whatever is not finished, and all ends are worth nothing: a thought
+    looks like the only hope for ever, unless it is known to lead nowhere."""
+    answers = {f"answer: {number}": 0.05 for number in range(20)}
+
+    def script(text, seed):
+        return answers if "L" in gone(text) else {"L": 0.8, "hm": 0.1, "well": 0.1}
+
+    share = {}
+    for merge in (True, False):
+        model = ScriptedModel(script, value=lambda text: 0.9)
+        env = heaps("R", max_steps=30)
+        tree = search(model, env, "value", simulations=60, transpositions=merge).tree
+        visits = {tree.nodes[i].line: tree.nodes[i].visits for i in tree.children(0)}
+        share[merge] = visits["L"] / sum(visits.values())
+    assert share[True] > 0.3 > share[False]
+
+
 def test_a_shorter_way_is_not_merged_into_a_longer_one():
     """It has more lines left; later ones are merged with it."""
     graph, _, b, c = merging()
@@ -205,11 +234,11 @@ def test_a_rollout_that_reaches_the_goal_ends_the_search():
 
 
 def test_equal_states_found_together_are_rolled_out_once():
-    """Two thoughts, which change nothing, drawn at the same time: one rollout of their state, and
-    both lines are worth what it brings."""
+    """Two ways to write a claim, drawn at the same time: one rollout of their state, and both lines
+    are worth what it brings."""
 
     def script(text, seed):
-        return {"L": 1.0} if gone(text) else {"hm": 0.5, "well": 0.5}
+        return {"L": 1.0} if gone(text) else {"L": 0.5, " L": 0.5}
 
     model = ScriptedModel(script, lambda text: 0.5)
     options = {"simulations": 1, "branch": 20, "transpositions": True, "rollout": 0.5}

@@ -22,7 +22,7 @@ from random_trees import (
 )
 
 from agents.search import load_strategy, run_searches, strategy_names
-from agents.search.guides import GUIDES
+from agents.search.guides import GUIDES, Guide
 from agents.search.ledger import BudgetSpent
 from reason_env.checks import check_task
 from reason_env.env import ReasonEnv
@@ -183,7 +183,7 @@ def test_any_search(search, setup, data, budget, make_model, with_critic):
     def run(order):
         """Found by problem, and the models that it took."""
         model = make_model(7)
-        critic = wanderer(8) if with_critic else model
+        critic = wanderer(8) if with_critic and Guide.parse(guide).learned else model
         envs = [reset(setup)[i] for i in order]
         found = run_searches(
             model,
@@ -193,7 +193,7 @@ def test_any_search(search, setup, data, budget, make_model, with_critic):
             budget,
             guide,
             line_tokens=12,
-            reward_model=critic,
+            reward_model=None if critic is model else critic,
             refuse_short=False,
         )
         return dict(zip(order, found, strict=True)), dict(zip(order, envs)), model, critic
