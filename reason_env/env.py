@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -91,9 +91,8 @@ class Snapshot:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """What comes of one line, rewards apart.
+class Followed(NamedTuple):
+    """What comes of one line, rewards apart. (A named tuple: quick to make, for searches.)
 
     Attributes:
         episode: after the line.

@@ -45,7 +45,9 @@ class Tokenizer:
     def __init__(self) -> None:
         self.vocabulary: tuple[str, ...] = (*SPECIALS, *NUMBERS, *_SINGLES, *PIECES)
         self._ids = {text: i for i, text in enumerate(self.vocabulary)}
-        self._texts = ["" if text in SPECIALS else text for text in self.vocabulary]
+        self._texts = {
+            i: "" if text in SPECIALS else text for i, text in enumerate(self.vocabulary)
+        }
         self._cut = re.compile(PATTERN)
         self.newline = self._ids["\n"]
 
@@ -74,19 +76,19 @@ class Tokenizer:
         Raises:
             ValueError: an id outside the vocabulary.
         """
-        wanted = list(ids)
         try:
-            if wanted and min(wanted) >= 0:
-                return "".join([self._texts[i] for i in wanted])
-        except IndexError:
-            pass
-        return "".join(self.text_of(i) for i in wanted)
+            return "".join(map(self._texts.__getitem__, ids))
+        except KeyError as error:
+            raise self._no_token(error.args[0]) from None
 
     def text_of(self, token: int) -> str:
         """The text of one token id, empty for a special."""
-        if not 0 <= token < len(self.vocabulary):
-            raise ValueError(f"Token id {token} is outside 0..{len(self.vocabulary) - 1}")
+        if token not in self._texts:
+            raise self._no_token(token)
         return self._texts[token]
+
+    def _no_token(self, token: object) -> ValueError:
+        return ValueError(f"Token id {token} is outside 0..{len(self.vocabulary) - 1}")
 
 
 TOKENIZER = Tokenizer()

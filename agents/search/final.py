@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agents.search.requests import Node, Request, Response, Value, answers, evaluate
 from reason_env import lines
@@ -14,8 +14,7 @@ FINALS = ("value", "vote")
 """Final answers of strategies that value whole solutions: the most valued, or a weighted vote."""
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
+class Solution(NamedTuple):
     """A way that came to its end, and what is said of it.
 
     Attributes:

@@ -134,8 +134,8 @@ def _descend(path: list[Edge], c_puct: float, discount: float) -> None:
         scale = c_puct * math.sqrt(vertex.visits)
         best, highest = vertex.open[0], -math.inf
         for edge in vertex.open:
-            explore = scale * edge.prior / (1 + edge.visits)
-            score = edge.reward + discount * edge.child.mean + explore
+            worth = edge.reward + discount * edge.child.mean
+            score = worth + scale * edge.prior / (1 + edge.visits)
             if score > highest:
                 highest, best = score, edge
         path.append(best)
@@ -172,9 +172,10 @@ def _widen(
 def _next_due(vertex: Vertex, widening: float) -> float:
     """The number of visits at which a vertex is widened again: where `visits ** widening` is above
     the number of times that it has been."""
-    if vertex.dry or math.log(vertex.rounds) >= 60 * widening:
+    try:
+        return math.inf if vertex.dry else math.floor(vertex.rounds ** (1 / widening)) + 1
+    except (ZeroDivisionError, OverflowError):
         return math.inf
-    return math.floor(vertex.rounds ** (1 / widening)) + 1
 
 
 def _set_priors(vertex: Vertex, noise: Dirichlet | None) -> None:

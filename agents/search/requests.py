@@ -5,13 +5,16 @@ A strategy is a generator for one problem. It yields requests and receives their
     def greedy(root: Node) -> Search:
         [[node]] = yield from generate([root], until="solution", temperature=0.0)
         return Choice(node)
+
+Requests and values are named tuples, which are made in a fifth of the time of frozen dataclasses:
+there is one of each for every line that a search writes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from agents.models.base import Completion
 from agents.search.node import Node
@@ -32,8 +35,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Generate:
+class Generate(NamedTuple):
     """Continue each node `n` times by one line, or until its episode is over.
 
     Answered by one list of `n` nodes per node of the request. Nodes that are done come back as
@@ -47,15 +49,13 @@ class Generate:
     without: Sequence[Sequence[Completion]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluate:
+class Evaluate(NamedTuple):
     """Value each node by the search's guide. Answered by one `Value` per node."""
 
     nodes: Sequence[Node]
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(NamedTuple):
     """What each node answers, in canonical form: to vote over. Answered by one string per node.
 
     None where nothing was answered: the episode is not over, was given up, or has ended before an
@@ -67,8 +67,7 @@ class Answers:
     nodes: Sequence[Node]
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """What a guide says of a node.
 
     Attributes:

@@ -1,7 +1,7 @@
 """Runs many problems' searches at once: every model call serves all of them.
 
 Each round takes the open requests of all searches, generates one line for every open branch in one
-model call, values all nodes that wait for a value in one more, charges the ledgers, and hands
+model call, then values all nodes that wait for a value in one more, charges the ledgers, and hands
 finished requests back. Nothing escapes the budget: a row may never write more tokens than its
 search has left. A request that the budget ends within comes back with its open branches cut; the
 next one raises `BudgetSpent` inside the strategy.
@@ -15,11 +15,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from agents.models.base import LanguageModel
-from agents.search.guides import LEARNED, check_guide, default_guide
+from agents.search.guides import LEARNED, Asked, check_guide, default_guide
 from agents.search.ledger import Ledger
 from agents.search.limits import check_budget
 from agents.search.requests import Strategy
-from agents.search.running import Running
+from agents.search.running import Row, Running
 from agents.search.tree import Tree
 from reason_env.env import ReasonEnv
 from reason_env.tokenizer import EOS
@@ -93,14 +93,15 @@ def run_searches(
         for reader in {id(model): model, id(critic): critic}.values():
             remembered.enter_context(reader.remembering())
         while live:
-            _generate(model, live)
-            _evaluate(critic, live)
-            for search in live:
-                search.advance()
-            still = [search for search in live if not search.over]
-            if progress and len(still) < len(live):
-                progress(len(live) - len(still))
-            live = still
+            # Values at once, so that all searches write together again.
+            for serve, served in ((_generate, model), (_evaluate, critic)):
+                serve(served, live)
+                for search in live:
+                    search.advance()
+                still = [search for search in live if not search.over]
+                if progress and len(still) < len(live):
+                    progress(len(live) - len(still))
+                live = still
     return [_found(search) for search in running]
 
 
@@ -193,11 +194,11 @@ def _found(search: Running) -> Found:
 
 def _generate(model: LanguageModel, live: Sequence[Running]) -> None:
     """Write one line for every open branch of all searches."""
-    rows = [row for search in live for row in search.rows()]
-    if not rows:
-        return
-    for temperature in sorted({row.temperature for row in rows}):
-        chosen = [row for row in rows if row.temperature == temperature]
+    rows: dict[float, list[Row]] = {}
+    for search in live:
+        for row in search.rows():
+            rows.setdefault(row.temperature, []).append(row)
+    for temperature, chosen in sorted(rows.items()):
         completions = model.generate(
             [row.prefix for row in chosen],
             stop=(model.tokenizer.newline, EOS),
@@ -212,12 +213,13 @@ def _generate(model: LanguageModel, live: Sequence[Running]) -> None:
 
 def _evaluate(critic: LanguageModel, live: Sequence[Running]) -> None:
     """Ask the critic for what the guides of all searches wait for."""
-    waiting = [(search, asked) for search in live for asked in search.asked]
-    for name in sorted({asked.name for _, asked in waiting}):
-        chosen = [(search, asked) for search, asked in waiting if asked.name == name]
+    waiting: dict[str, list[tuple[Running, Asked]]] = {}
+    for search in live:
+        for asked in search.asked:
+            waiting.setdefault(asked.name, []).append((search, asked))
+        search.asked = []
+    for name, chosen in sorted(waiting.items()):
         ask = critic.values if name == "value" else critic.rewards
         numbers = ask([search.context(asked) for search, asked in chosen])
         for (search, asked), number in zip(chosen, numbers, strict=True):
             search.tell(asked, number)
-    for search in live:
-        search.asked = []
