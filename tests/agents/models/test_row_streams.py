@@ -318,12 +318,15 @@ def test_a_full_memory_forgets_and_goes_on(trained, monkeypatch):
 
 def test_weights_may_change_between_remembering(trained):
     trained.add_value_head()
-    torch.nn.init.normal_(trained.value_head.weight)
+    chance = torch.Generator().manual_seed(0)
+    torch.nn.init.normal_(trained.value_head.weight, generator=chance)
     with trained.remembering():
         before = trained.values(PREFIXES)
     with torch.no_grad():
         for parameter in trained.network.parameters():
             parameter.mul_(1.1)
     with trained.remembering():
-        assert trained.values(PREFIXES) == pytest.approx(trained.values(PREFIXES))
-        assert trained.values(PREFIXES) != pytest.approx(before)
+        # The second time only the last tokens are read: equal but for the order of sums.
+        first, again = trained.values(PREFIXES), trained.values(PREFIXES)
+        assert again == pytest.approx(first, abs=1e-4)
+        assert first != pytest.approx(before, abs=1e-2)
