@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 from agents.models.base import Completion
 from agents.search.final import FINALS, Solution, choose_final, judge
-from agents.search.options import check_temperature, check_whole
+from agents.search.options import AT_ONCE, check_number, check_whole
 from agents.search.requests import Choice, Node, Request, Response, Value, generate
 from agents.search.tree import Branch, Tree
 from reason_env.errors import choose
@@ -58,8 +58,8 @@ def begin(root: Node, temperature: float, final: str, **counts: int) -> Beams:
     Raises:
         ValueError: a count below 1, a temperature below 0, or an unknown `final`.
     """
-    check_whole(1, **counts)
-    check_temperature(temperature)
+    check_whole(1, AT_ONCE, **counts)
+    check_number(0, temperature=temperature)
     return Beams(root, temperature, choose(final, FINALS, "final"))
 
 

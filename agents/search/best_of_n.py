@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agents.search.final import FINALS, Solution, choose_final, judge
 from agents.search.ledger import BudgetSpent
-from agents.search.options import check_temperature, check_whole
+from agents.search.options import AT_ONCE, check_number, check_whole
 from agents.search.requests import Choice, Node, Search, generate
 from reason_env.errors import choose
 
@@ -25,8 +25,9 @@ def best_of_n(
     Raises:
         ValueError: an option out of its range.
     """
-    check_whole(1, n=n, parallel=parallel)
-    check_temperature(temperature)
+    check_whole(1, n=n)
+    check_whole(1, AT_ONCE, parallel=parallel)
+    check_number(0, temperature=temperature)
     choose(final, FINALS, "final")
     solutions: list[Solution] = []
     try:

@@ -28,7 +28,7 @@ from collections.abc import Generator, Sequence
 from agents.search.final import judge
 from agents.search.ledger import BudgetSpent
 from agents.search.mcts_final import RULES, choose
-from agents.search.options import check_whole
+from agents.search.options import AT_ONCE, check_number, check_whole
 from agents.search.requests import (
     Choice,
     Node,
@@ -86,14 +86,20 @@ def mcts(
     Raises:
         ValueError: an option out of its range.
     """
-    check_whole(1, simulations=simulations, branch=branch)
-    check_whole(1, considered=considered)
-    _check(c_puct, discount, widening, c_visit, c_scale, rollout)
-    _check_noise(noise, noise_alpha, root)
+    check_whole(1, simulations=simulations, considered=considered)
+    check_whole(1, AT_ONCE, branch=branch)
+    check_number(0, c_puct=c_puct, c_visit=c_visit, c_scale=c_scale)
+    check_number(0, 1, widening=widening, noise=noise, rollout=rollout)
+    check_number(0, 1, above=True, discount=discount)
+    check_number(0, above=True, noise_alpha=noise_alpha)
     if not isinstance(transpositions, bool):
         raise ValueError(f"transpositions must be true or false, received {transpositions!r}")
     choose_name(root, ROOTS, "root")
     choose_name(final, RULES, "final")
+    if noise and root == "gumbel":
+        raise ValueError(
+            f"noise={noise} is for a PUCT root, and a Gumbel root draws its own: leave out one"
+        )
     if start.done:
         return Choice(start)
     graph = Graph(start, discount, transpositions)
@@ -220,29 +226,3 @@ def _back_up(path: Sequence[Edge], discount: float) -> None:
         vertex.returns += value
         vertex.mean = vertex.returns / vertex.visits
         value = edge.reward + discount * value
-
-
-def _check(
-    c_puct: float, discount: float, widening: float, c_visit: float, c_scale: float, rollout: float
-) -> None:
-    if not 0 <= c_puct < math.inf or not 0 < discount <= 1:
-        raise ValueError(
-            f"c_puct must be 0 or more and discount in (0, 1], received {c_puct} and {discount}"
-        )
-    if not 0 <= widening <= 1:
-        raise ValueError(f"widening must be in [0, 1], received {widening}")
-    if not 0 <= c_visit < math.inf or not 0 <= c_scale < math.inf:
-        raise ValueError(f"c_visit and c_scale must be 0 or more, received {c_visit} and {c_scale}")
-    if not 0 <= rollout <= 1:
-        raise ValueError(f"rollout must be in [0, 1], received {rollout}")
-
-
-def _check_noise(noise: float, noise_alpha: float, root: str) -> None:
-    if not 0 <= noise <= 1 or not 0 < noise_alpha < math.inf:
-        raise ValueError(
-            f"noise must be in [0, 1] and noise_alpha above 0, received {noise} and {noise_alpha}"
-        )
-    if noise and root == "gumbel":
-        raise ValueError(
-            f"noise={noise} is for a PUCT root, and a Gumbel root draws its own: leave out one"
-        )

@@ -4,29 +4,46 @@ from __future__ import annotations
 
 import math
 
+AT_ONCE = 100_000
+"""Most lines to be drawn at one place at once: more would fill the memory before any is drawn."""
 
-def check_whole(least: int, **numbers: object) -> None:
-    """Refuse counts that are not whole numbers of `least` or more.
+
+def check_whole(least: int, most: float = math.inf, **numbers: object) -> None:
+    """Refuse counts that are not whole numbers from `least` to `most`.
 
     Raises:
-        ValueError: names all of them, and what was received.
+        ValueError: names the count, its range, and what was received.
     """
-    names, received = " and ".join(numbers), " and ".join(map(repr, numbers.values()))
-    for number in numbers.values():
+    for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, int):
             raise ValueError(
-                f"{names} must be whole numbers of {least} or more, received {received}"
+                f"{name} must be a whole number of {least} or more, received {number!r}"
             )
         if number < least:
-            raise ValueError(f"{names} must be {least} or more, received {received}")
+            raise ValueError(f"{name} must be {least} or more, received {number}")
+        if number > most:
+            raise ValueError(f"{name} must be {most} at most, received {number}")
 
 
-def check_temperature(temperature: object) -> None:
-    """Refuse a temperature that nothing can be drawn at.
+def check_number(
+    least: float, most: float = math.inf, *, above: bool = False, **numbers: object
+) -> None:
+    """Refuse numbers out of a range, whatever is no finite number, and truth values.
+
+    Args:
+        least, most: the range, its ends included.
+        above: whether `least` itself is left out.
 
     Raises:
-        ValueError: not a number, below 0, or infinite.
+        ValueError: names the number, its range, and what was received.
     """
-    number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
-    if not number or not 0 <= temperature < math.inf:  # type: ignore[operator]
-        raise ValueError(f"temperature must be 0 or more, received {temperature!r}")
+    for name, number in numbers.items():
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            enough = number > least if above else number >= least
+            if enough and number <= most and number < math.inf:
+                continue
+        if most < math.inf:
+            wanted = f"in {'(' if above else '['}{least:g}, {most:g}]"
+        else:
+            wanted = f"above {least:g}" if above else f"{least:g} or more"
+        raise ValueError(f"{name} must be {wanted}, received {number!r}")

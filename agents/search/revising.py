@@ -38,7 +38,7 @@ from itertools import pairwise
 from agents.models.base import Completion
 from agents.search.final import FINALS, Solution, choose_final, judge
 from agents.search.ledger import BudgetSpent
-from agents.search.options import check_temperature, check_whole
+from agents.search.options import AT_ONCE, check_number, check_whole
 from agents.search.requests import (
     Choice,
     Node,
@@ -68,9 +68,9 @@ def revise(
     Raises:
         ValueError: an option out of its range.
     """
-    check_whole(1, chains=chains)
+    check_whole(1, AT_ONCE, chains=chains)
     check_whole(0, revisions=revisions)
-    check_temperature(temperature)
+    check_number(0, temperature=temperature)
     choose(final, FINALS, "final")
     work = _Work(chains, final)
     try:

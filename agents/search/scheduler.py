@@ -18,6 +18,7 @@ from agents.models.base import LanguageModel
 from agents.search.guides import LEARNED, Asked, check_guide, default_guide
 from agents.search.ledger import Ledger
 from agents.search.limits import check_budget
+from agents.search.options import check_whole
 from agents.search.requests import Strategy
 from agents.search.running import Row, Running
 from agents.search.tree import Tree
@@ -140,9 +141,9 @@ def _start(
     """
     if len(seeds) != len(envs):
         raise ValueError(f"Expected one seed per problem, received {len(seeds)} for {len(envs)}")
-    for name, number in (("budget_tokens", budget_tokens), ("line_tokens", line_tokens)):
-        if number is not None and number < 1:
-            raise ValueError(f"{name} must be 1 or more, received {number}")
+    check_whole(1, line_tokens=line_tokens)
+    if budget_tokens is not None:
+        check_whole(1, budget_tokens=budget_tokens)
     running = []
     for env, seed in zip(envs, seeds):
         checked = check_guide(guide or default_guide(critic, env), critic, env)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from agents.search.best_of_n import best_of_n
 from agents.search.final import likeliest, majority
 from agents.search.ledger import BudgetSpent
-from agents.search.options import check_temperature, check_whole
+from agents.search.options import AT_ONCE, check_number, check_whole
 from agents.search.requests import Choice, Node, Search, answers, generate
 from reason_env.errors import choose
 
@@ -39,8 +39,9 @@ def self_consistency(
     Raises:
         ValueError: an option out of its range.
     """
-    check_whole(1, n=n, parallel=parallel)
-    check_temperature(temperature)
+    check_whole(1, n=n)
+    check_whole(1, AT_ONCE, parallel=parallel)
+    check_number(0, temperature=temperature)
     if choose(vote, VOTES, "vote") == "weighted":
         return (yield from best_of_n(root, n, temperature, parallel, final="vote"))
     nodes: list[Node] = []

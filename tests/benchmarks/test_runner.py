@@ -337,7 +337,7 @@ SCRIPTED = ScriptedModel(lambda text, seed: "<eos>")
         ({"guide": "orcale"}, "Unknown guide 'orcale'"),
         ({"guide": "value"}, "needs a model with a value head"),
         ({"guide": "0.5*prm+public"}, "needs a process reward model"),
-        ({"strategy": "best_of_n", "options": {"n": 0}}, "n and parallel must be 1 or more"),
+        ({"strategy": "best_of_n", "options": {"n": 0}}, "n must be 1 or more"),
         ({"strategy": "mcts", "options": {"simulation": 2}}, "Did you mean 'simulations'"),
     ],
 )

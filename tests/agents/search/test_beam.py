@@ -437,9 +437,9 @@ def test_all_beams_are_served_by_one_request(name):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("beam", {"width": 0}, "width and branch must be 1 or more, received 0 and 4"),
-        ("beam", {"branch": 2.5}, "must be whole numbers of 1 or more, received 4 and 2.5"),
-        ("dvts", {"trees": -1}, "trees and branch must be 1 or more"),
+        ("beam", {"width": 0}, "width must be 1 or more, received 0"),
+        ("beam", {"branch": 2.5}, "branch must be a whole number of 1 or more, received 2.5"),
+        ("dvts", {"trees": -1}, "must be 1 or more"),
         ("dvts", {"temperature": math.inf}, "temperature must be 0 or more, received inf"),
         ("beam", {"final": "votes"}, "Unknown final 'votes'.*Did you mean 'vote'"),
     ],

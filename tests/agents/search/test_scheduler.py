@@ -1,6 +1,8 @@
 """Searches share model calls and nothing else: not answers, not errors, not their order."""
 
 import contextlib
+import inspect
+import math
 
 import pytest
 from toys import babble, biased, doors
@@ -236,13 +238,13 @@ def test_unknown_names(options, message):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("best_of_n", {"n": 0}, "n and parallel must be 1 or more, received 0"),
-        ("best_of_n", {"parallel": 0}, "n and parallel must be 1 or more"),
+        ("best_of_n", {"n": 0}, "n must be 1 or more, received 0"),
+        ("best_of_n", {"parallel": 0}, "parallel must be 1 or more"),
         ("best_of_n", {"temperature": -1.0}, "temperature must be 0 or more, received -1.0"),
         ("sample", {"temperature": float("nan")}, "temperature must be 0 or more"),
-        ("mcts", {"simulations": 0}, "simulations and branch must be 1 or more"),
-        ("mcts", {"branch": -1}, "simulations and branch must be 1 or more"),
-        ("mcts", {"discount": 0.0}, r"discount in \(0, 1\], received 1.0 and 0.0"),
+        ("mcts", {"simulations": 0}, "simulations must be 1 or more, received 0"),
+        ("mcts", {"branch": -1}, "branch must be 1 or more"),
+        ("mcts", {"discount": 0.0}, r"discount must be in \(0, 1\], received 0.0"),
         ("mcts", {"c_puct": -0.1}, "c_puct must be 0 or more"),
     ],
 )
@@ -253,11 +255,38 @@ def test_options_out_of_range(make_envs, name, options, message):
     assert model.calls == []
 
 
+WRONG = [None, True, "x", [], -1, 0.5, 2.5, math.nan, math.inf, 10**30]
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_no_option_takes_what_it_should_not(name):
+    """Whatever is given for an option, it serves or it is a named error before any call."""
+    taken = {}
+    for option in list(inspect.signature(load_strategy(name)).parameters)[1:]:
+        for value in WRONG:
+            model = biased(0.5, value={})
+            strategy = load_strategy(name, **{option: value})
+            try:
+                run_searches(model, [doors("LR")], strategy, [1], 12)
+                taken.setdefault(option, []).append(value)
+            except ValueError as error:
+                told = str(error)
+                if option not in told or model.calls:
+                    raise
+    for option, values in taken.items():
+        assert None not in values
+        assert [type(value) for value in values if type(value) not in (int, float)] == (
+            [bool] if option == "transpositions" else []
+        )
+        assert not any(value < 0 or not value < math.inf for value in values)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"budget_tokens": 0}, "budget_tokens must be 1 or more, received 0"),
         ({"budget_tokens": -5}, "budget_tokens must be 1 or more"),
+        ({"budget_tokens": 2.5}, "budget_tokens must be a whole number of 1 or more, received 2.5"),
         ({"line_tokens": 0}, "line_tokens must be 1 or more"),
         ({"seeds": [1]}, "one seed per problem, received 1 for 2"),
         ({"guide": "orcale"}, "Unknown guide 'orcale'.*Did you mean 'oracle'"),
