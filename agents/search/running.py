@@ -81,7 +81,7 @@ class Running:
         self._values: list[Value] = []
         prompt = tuple(env.tokenizer.encode(env.episode.text))
         key = env.episode.state if self._reads_ends else None
-        root = Node(None, env.episode, reply=prompt, key=key, seed=seed)
+        root = Node(None, env.episode, (), (), prompt, env.episode.stopped, key=key, seed=seed)
         try:
             self._search: Search = strategy(root)
             request = next(self._search)

@@ -19,6 +19,17 @@ def test_names():
     assert not {"guides", "ledger", "requests", "scheduler", "tree"} & set(strategy_names())
 
 
+@pytest.mark.parametrize("name", strategy_names())
+@pytest.mark.parametrize(("public", "last"), [(True, "L"), (False, "answer: R")])
+def test_an_episode_that_is_over_needs_no_search(name, public, last):
+    env, model = doors("L", public), biased(0.5, value={})
+    env.step(last)
+    over = env.episode
+    [found] = run(model, [env], name, budget=20)
+    assert (found.error, found.actions, model.calls) == (None, (), [])
+    assert env.episode == over
+
+
 def test_greedy_takes_the_likeliest_line():
     [found] = run(biased(0.51), [doors("LRL")], "greedy")
     assert found.actions == ("L", "L", "L")
