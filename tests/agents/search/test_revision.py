@@ -199,10 +199,9 @@ def test_seven_revisions_find_what_eight_samples_miss(guide):
         lambda text: values.get("".join(text.split("\n")[1:]), 0.0),
     )
     model.reward = model.value
-    envs = [doors(way) for _ in range(40)]
-    found = run(model, envs, "revision", guide)
+    found = run(model, [doors(way) for _ in range(40)], "revision", guide)
     assert sum("".join(one.actions) == way for one in found) >= 38
-    sampled = run(model, envs, "best_of_n", guide)
+    sampled = run(model, [doors(way) for _ in range(40)], "best_of_n", guide)
     assert sum("".join(one.actions) == way for one in sampled) <= 5
     tokens = [sum(one.ledger.generated_tokens for one in each) for each in (found, sampled)]
     assert tokens[0] < 0.7 * tokens[1]
