@@ -128,12 +128,11 @@ def test_a_rare_line_is_found_where_samples_miss_it():
     attempts. They cost no token more than their own lines."""
     table = {"": {"L": 1.0}, "L\n": {"L": 0.98, "R": 0.02}, "L\nL\n": {"L": 1.0}}
     model = ScriptedModel.table(table, otherwise={"L": 1.0})
-    envs = [doors("LRL") for _ in range(40)]
-    found = run(model, envs, "revision", "public", revisions=1)
+    found = run(model, [doors("LRL") for _ in range(40)], "revision", "public", revisions=1)
     assert [one.actions for one in found] == [("L", "R", "L")] * 40
     assert max(one.ledger.generated_tokens for one in found) == 10  # three lines and then two
-    sampled = run(model, envs, "best_of_n", "public", n=8)
-    assert sum(one.actions == ("L", "R", "L") for one in sampled) < 15
+    sampled = run(model, [doors("LRL") for _ in range(40)], "best_of_n", "public", n=8)
+    assert 0 < sum(one.actions == ("L", "R", "L") for one in sampled) < 15
 
 
 # -- Where: by the fall of values --------------------------------------------------------------
