@@ -18,7 +18,8 @@ class Branch:
             noise, what came of it.
         reward: of the step that leads here.
         value: expected return from here on when the line was found: what the guide said, mixed
-            with that of a rollout if there was one; of a merged node, the mean return then.
+            with that of a rollout if there was one; with transpositions, at a state that was known
+            already, the mean return from there then.
         visits: how often the search passed through.
         mean: average return from here on over those visits, and those of nodes merged with it.
         done: whether the episode is over here.
