@@ -116,4 +116,5 @@ def _subtitle(swept: Sweep) -> str:
     multiples = [point.multiple for point in swept.points if point.multiple is not None]
     unit = f"a greedy answer ({swept.unit} tokens)"
     budgets = f"budgets of {min(multiples)}x to {max(multiples)}x " if multiples else "unit: "
-    return f"{budgets}{unit}; bars: 95 % Wilson interval"
+    guide = f"guide {swept.guide}; " if swept.guide else ""
+    return f"{guide}{budgets}{unit}; bars: 95 % Wilson interval"
