@@ -40,7 +40,7 @@ def test_the_agent_plays():
 def test_commands_exist():
     """Every console script and sub-command the README names is there."""
     from agents.commands import app as train
-    from benchmarks.commands import app as bench
+    from benchmarks.study_commands import app as bench
     from leaderboards.commands import app as board
 
     known = {}
