@@ -174,19 +174,12 @@ def overoptimization(
     if reward_model is not None and not parsed.learned:
         raise ValueError(f"The guide {guide!r} reads no reward model: use prm, or give none")
     policy = load_writer(model)
-    critic = policy if reward_model is None else load_writer(reward_model)
+    critic = None if reward_model is None else load_writer(reward_model)
     for item in _distinct(problems.items):
-        parsed.check(critic, make_env(item.env, item.kwargs))
-    config = _config(problems, policy, critic, guide, samples, seed)
+        parsed.check(critic or policy, make_env(item.env, item.kwargs))
+    config = _config(problems, policy, critic or policy, guide, samples, seed)
     with counting(problems.suite.name, len(problems.items), progress) as advance:
-        sampled = draw_samples(
-            problems.items,
-            Path(out),
-            config,
-            policy,
-            None if reward_model is None else critic,
-            advance,
-        )
+        sampled = draw_samples(problems.items, Path(out), config, policy, critic, advance)
     models = {"policy": source_of(model), "reward_model": source_of(reward_model)}
     study = analyse(config, models, sampled)
     write_study(study, problems.items, Path(out), title)

@@ -21,7 +21,7 @@ def run_app(app: str, packages: Sequence[str], extra: str) -> None:
         extra: the extra that brings them.
     """
     # Before torch is loaded: its threads would wait for each other in busy loops, which costs a
-    # small model nothing on an idle machine and up to 30 times its time on a busy one.
+    # small model several times its time where other programs run as well.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     module, _, attribute = app.partition(":")
     try:
