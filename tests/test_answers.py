@@ -7,11 +7,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from answer_cases import GOLDS, cases
@@ -172,12 +173,10 @@ FORMULAS = st.builds(str.join, st.sampled_from(["", " "]), st.lists(FRAGMENTS, m
 
 @given(FORMULAS | st.text(max_size=60))
 @settings(max_examples=400, deadline=None)
-def test_anything_can_be_written(text: str) -> None:
+def test_anything_can_be_written(soon: Callable[..., Any], text: str) -> None:
     """There is always a judgement, soon, and never a right answer by accident."""
-    start = time.perf_counter()
-    judgement = judge_math("8675309", text, form="value")
+    judgement = soon(0.5, lambda: judge_math("8675309", text, form="value"))
     assert judgement.status != Status.CORRECT
-    assert time.perf_counter() - start < 0.5
     judge_math(text, text, form="text")
     for gold, answer in [(text, "x"), ("x+y", text), (text, f"1+{text}")]:
         judgement = judge_math(gold, answer, seconds=20)
@@ -231,11 +230,11 @@ HOSTILE = [
 
 @pytest.mark.parametrize("answer", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize("gold", ["8", "x+1"])
-def test_hostile_answers_are_refused_at_once(gold: str, answer: str) -> None:
+def test_hostile_answers_are_refused_at_once(
+    soon: Callable[..., Any], gold: str, answer: str
+) -> None:
     judge_math("x+1", "x+2")  # so that the worker is there
-    start = time.perf_counter()
-    assert judge_math(gold, answer).status != Status.CORRECT
-    assert time.perf_counter() - start < 0.5
+    assert soon(0.5, judge_math, gold, answer).status != Status.CORRECT
 
 
 PIECES = r"""0|.|,|x|sin|sqrt|\frac|\sqrt|\text{|\text{a}|\boxed|\boxed{|{|}|(|)|[|\{|;|+|-|/|^|_|!
@@ -244,20 +243,23 @@ PIECES = r"""0|.|,|x|sin|sqrt|\frac|\sqrt|\text{|\text{a}|\boxed|\boxed{|{|}|(|)
 |1/2|1\frac12|\%|^^|..|1x10^| |1 | x|. |the answer is: """.replace("\n", "").split("|")
 
 
-def test_reading_takes_no_longer_per_character_in_long_texts() -> None:
+def readable(read: Callable[[str], object], text: str) -> bool:
+    """Whether the text can be read."""
+    try:
+        read(text)
+    except (Unreadable, SeveralAnswers):
+        return False
+    return True
+
+
+def test_reading_takes_no_longer_per_character_in_long_texts(soon: Callable[..., Any]) -> None:
     """In this process, so there is no limit but that: no regular expression may backtrack."""
     for piece, (before, after) in itertools.product(
         PIECES, [("", ""), ("1", "x"), ("$", "$"), ("**", "**"), (r"\boxed{", "}")]
     ):
         text = before + (piece * 4096)[: 4096 - len(before + after)] + after
-        for read in (words, lambda text: parse(plain(text))):
-            seconds = []
-            while len(seconds) < 5 and min(seconds, default=1) > 0.05:
-                start = time.perf_counter()
-                with suppress(Unreadable, SeveralAnswers):
-                    read(text)
-                seconds.append(time.perf_counter() - start)
-            assert min(seconds) < 0.05, (piece, before)
+        soon(0.05, readable, words, text)
+        soon(0.05, readable, lambda text: parse(plain(text)), text)
 
 
 @pytest.mark.parametrize(

@@ -183,3 +183,9 @@ def test_variants() -> None:
 )
 def test_corrupt_last_number(line: str, corrupted: str) -> None:
     assert corrupt_last_number(line) == corrupted
+
+
+def test_hanging_is_a_breach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reason_env.checks.conformance.SLOW", 0.0)
+    with pytest.raises(ConformanceError, match=r"step took 0\.0 s on"):
+        check_task(Countdown(), levels=[1])

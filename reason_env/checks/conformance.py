@@ -225,7 +225,7 @@ def _require_charset(check: _Check, what: str, text: str) -> None:
 def _judge(check: _Check, problem: Problem, state: State, line: str) -> Verdict:
     """A verdict, held to what is true of every verdict."""
     task = check.task
-    start = time.perf_counter()
+    times = [time.perf_counter()]
     try:
         verdict = task.step(problem, state, line)
     except Exception as error:
@@ -233,9 +233,12 @@ def _judge(check: _Check, problem: Problem, state: State, line: str) -> Verdict:
             f"{task.name} level {check.level} seed {check.seed}: step raised {error!r} "
             f"on {line[:80]!r}"
         ) from error
-    seconds = time.perf_counter() - start
-    check.require(seconds < SLOW, f"step took {seconds:.1f} s on {line[:80]!r}")
+    times.append(time.perf_counter())
     again = task.step(problem, state, line)
+    times.append(time.perf_counter())
+    # The quicker of the two: another program may have had the processor during one of them.
+    seconds = min(times[1] - times[0], times[2] - times[1])
+    check.require(seconds < SLOW, f"step took {seconds:.1f} s on {line[:80]!r}")
     check.require(verdict == again, f"step gives two verdicts on {line[:80]!r}")
     copied = State.from_json(json.loads(json.dumps(verdict.state.to_json())))
     check.require(copied == verdict.state, f"JSON changes {verdict.state} to {copied}")

@@ -6,7 +6,6 @@ import gzip
 import io
 import os
 import tarfile
-import time
 from pathlib import Path
 
 import pytest
@@ -180,17 +179,15 @@ def test_negative_size(tar, contents):
     assert codes(path) == {"too-big"}
 
 
-def test_gzip_bomb(tmp_path):
+def test_gzip_bomb(tmp_path, soon):
     path = tmp_path / "bomb.tar.gz"
     header, _ = member("manifest.json")
     with gzip.open(path, "wb", compresslevel=9) as file:
         file.write(header.tobuf(tarfile.USTAR_FORMAT))
         for _ in range(300):
             file.write(bytes(2**20))
-    start = time.monotonic()
     # A header, then zeros without end: refused at the first file that is not there.
-    assert codes(path) & {"missing-file", "not-json"}
-    assert time.monotonic() - start < 5
+    assert soon(5, codes, path) & {"missing-file", "not-json"}
 
 
 def test_bomb_after_the_end(tar, contents):
@@ -235,8 +232,6 @@ def test_no_newline_at_the_end(forge):
     assert "cut-off" in codes(forge.hash())
 
 
-def test_too_many_lines(forge):
+def test_too_many_lines(forge, soon):
     (forge.save() / "episodes.jsonl").write_bytes(b"\n" * 2**22)
-    start = time.monotonic()
-    assert "too-many" in codes(forge.hash())
-    assert time.monotonic() - start < 5
+    assert "too-many" in soon(5, codes, forge.hash())

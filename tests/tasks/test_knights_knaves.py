@@ -1,8 +1,8 @@
 """KnightsKnaves: verdicts, and what follows, against a solver of its own in plain Python."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,10 +121,8 @@ def test_answers(answer: str, right: bool) -> None:
         "answer: " + "~A, " * 2_490,
     ],
 )
-def test_long_lines_are_judged_at_once(line: str) -> None:
-    start = time.perf_counter()
-    TASK.step(PROBLEM, TASK.initial(PROBLEM), line)
-    assert time.perf_counter() - start < 0.05
+def test_long_lines_are_judged_at_once(soon: Callable[..., Any], line: str) -> None:
+    soon(0.05, TASK.step, PROBLEM, TASK.initial(PROBLEM), line)
 
 
 def test_true_claims_that_do_not_follow_yet_are_refused() -> None:
