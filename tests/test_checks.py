@@ -187,5 +187,5 @@ def test_corrupt_last_number(line: str, corrupted: str) -> None:
 
 def test_hanging_is_a_breach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reason_env.checks.conformance.SLOW", 0.0)
-    with pytest.raises(ConformanceError, match=r"step took 0\.0 s on"):
+    with pytest.raises(ConformanceError, match=r"step took [\d.]+ s on"):
         check_task(Countdown(), levels=[1])
