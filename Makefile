@@ -27,6 +27,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --progress-bar off \
 		-c constraints.txt -e '.[dev]'
+	@# OpenRLHF needs GPUs to run, and its losses only to be compared with ours (tests): from its
+	@# wheel, in a folder of its own, without what it depends on.
+	@$(PY) -m pip install --quiet --disable-pip-version-check --progress-bar off \
+		--no-deps --upgrade --target $(VENV)/openrlhf openrlhf==0.11.2
 	@touch $@
 
 quickstart: $(STAMP)
