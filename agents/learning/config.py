@@ -8,8 +8,19 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from agents.learning.specs import EnvSpec
+from reason_env.errors import choose
 
-_FROM_ZERO = {"seed", "first_batch", "workers", "leaves", "warmup"}
+_FROM_ZERO = {
+    "filter_rounds",
+    "first_batch",
+    "leaves",
+    "lora",
+    "micro_batch",
+    "overlong_buffer",
+    "seed",
+    "warmup",
+    "workers",
+}
 _SHARES = {"expert_share", "gamma", "lam", "final", "decay_from"}
 
 
@@ -17,7 +28,7 @@ def check_config(config: Any) -> None:
     """Refuse a configuration that no run could follow.
 
     Whole numbers are 1 or more (those of `_FROM_ZERO`: 0 or more), shares and discounts from 0 to
-    1, and all other numbers 0 or more.
+    1, all other numbers 0 or more, and words among the field's `choices`.
 
     Raises:
         ValueError: names the field, what it must be and what it is.
@@ -28,6 +39,8 @@ def check_config(config: Any) -> None:
             check_config(value)
         elif field.name == "envs":
             _check_envs(value)
+        elif "choices" in field.metadata:
+            choose(value, field.metadata["choices"], field.name)
         elif isinstance(value, bool) or not isinstance(value, int | float):
             continue
         elif isinstance(value, int) and field.type == "int":

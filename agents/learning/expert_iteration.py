@@ -16,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from agents.learning.config import check_config
 from agents.learning.forward import forward
+from agents.learning.losses import token_weights
 from agents.learning.optimizers import Optimizer, OptimizerConfig
 from agents.learning.rollout import replay, some_ways
 from agents.learning.run import train
@@ -112,17 +114,23 @@ def _learn(
     rng: np.random.Generator,
 ) -> dict[str, float]:
     """Clone the solutions and fit the values, for some epochs."""
-    rows: list[tuple[float, float]] = []
+    rows: list[NDArray[np.float64]] = []
     for _ in range(config.epochs):
         for chosen in torch.from_numpy(rng.permutation(len(batch))).split(config.minibatch):
-            part = batch.rows(chosen)
-            out = forward(model, part)
-            # A minibatch may happen to have no solution to clone.
-            clone = -out.logprobs.mean() if len(out.logprobs) else torch.zeros(())
-            targets = part.potentials[~part.potentials.isnan()]
-            value = ((out.states - targets) ** 2).mean()
-            (clone + config.value_weight * value).backward()
+            weights = token_weights(batch.actions[chosen])
+            states = (~batch.potentials[chosen].isnan()).sum()
+            losses = np.zeros(2)
+            for micro in optimizer.micro_batches(torch.arange(len(chosen))):
+                part = batch.rows(chosen[micro])
+                counts = weights[micro, : part.ids.shape[1]][part.actions]
+                out = forward(model, part)
+                # A part may happen to have no solution to clone.
+                clone = -(out.logprobs * counts).sum()
+                targets = part.potentials[~part.potentials.isnan()]
+                value = ((out.states - targets) ** 2).sum() / states
+                optimizer.backward(clone + config.value_weight * value, part)
+                losses += clone.item(), value.item()
             optimizer.step(first_step + len(rows))
-            rows.append((clone.item(), value.item()))
+            rows.append(losses)
     clone_loss, value_error = np.mean(rows, axis=0)
     return {"loss": clone_loss, "value_error": value_error, "steps": len(rows)}

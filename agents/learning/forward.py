@@ -15,7 +15,7 @@ class Outputs:
     """Of a batch with N action tokens, in row-major order.
 
     Attributes:
-        logits: that predicted each token, float32 (N, V).
+        logits: that predicted each token, divided by the temperature, float32 (N, V).
         logprobs: of each token, natural log, (N,).
         values: of the state before each token, (N,); zeros without a value head.
         final: value of the state after each row's last token, (B,).
@@ -31,13 +31,17 @@ class Outputs:
     process: torch.Tensor
 
 
-def forward(model: HFModel, batch: Batch) -> Outputs:
-    """Run the network in bfloat16 matrix products over a right-padded batch."""
+def forward(model: HFModel, batch: Batch, temperature: float = 1.0) -> Outputs:
+    """Run the network in bfloat16 matrix products over a right-padded batch.
+
+    Args:
+        temperature: at which the tokens were sampled, above 0.
+    """
     with torch.autocast("cpu", torch.bfloat16):
         hidden = model.hidden(batch.ids, batch.attention)
         # Position t predicts token t + 1.
         before = hidden[:, :-1][batch.actions[:, 1:]]
-        logits = model.network.lm_head(before).float()
+        logits = model.network.lm_head(before).float() / temperature
     taken = batch.ids[:, 1:][batch.actions[:, 1:]]
     logprobs = logits.log_softmax(-1).gather(-1, taken[:, None])[:, 0]
     last = hidden[torch.arange(len(batch)), batch.attention.sum(-1) - 1]

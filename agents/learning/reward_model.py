@@ -46,7 +46,6 @@ from agents.models.hf import HFModel
 from agents.search import check_budget, load_strategy, run_searches
 from agents.search.guides import check_guide
 from reason_env.env import ReasonEnv
-from reason_env.errors import choose
 from reason_env.splits import stream_seed
 
 STATES = ("rollouts", "search", "both")
@@ -57,8 +56,12 @@ class RewardModelConfig:
     """What `reason-train reward-model` takes."""
 
     envs: tuple[EnvSpec, ...] = field(metadata={"help": "environments, in equal shares"})
-    labels: str = field(default="exact", metadata={"help": "exact or monte_carlo"})
-    states: str = field(default="both", metadata={"help": "from rollouts, search or both"})
+    labels: str = field(
+        default="exact", metadata={"help": "exact or monte_carlo", "choices": tuple(LABELS)}
+    )
+    states: str = field(
+        default="both", metadata={"help": "from rollouts, search or both", "choices": STATES}
+    )
     rounds: int = field(default=30, metadata={"help": "rounds of making states and learning"})
     problems: int = field(default=256, metadata={"help": "fresh problems per round"})
     samples: int = field(default=4, metadata={"help": "rollouts per problem"})
@@ -122,8 +125,6 @@ def _uses(config: RewardModelConfig, states: str) -> bool:
 def _check(model: HFModel, config: RewardModelConfig) -> None:
     """Refuse what cannot be done, before any work starts."""
     check_config(config)
-    choose(config.labels, LABELS, "labels")
-    choose(config.states, STATES, "states")
     for number, spec in enumerate(config.envs):
         env = spec.make(split="train")
         if config.labels == "exact" and not env.task.has_steps:
@@ -229,26 +230,22 @@ def learn(
     steps = 0
     for epoch in range(config.epochs):
         for chosen in torch.from_numpy(rng.permutation(len(batch))).split(config.minibatch):
-            part = batch.rows(chosen)
-            states = ~part.potentials.isnan()
-            values, labels = part.potentials[states], part.process[states]
-            out = forward(model, part)
-            loss = binary_cross_entropy_with_logits(out.process, labels)
-            error = ((out.states - values) ** 2).mean()
-            (loss + config.value_weight * error).backward()
+            count = int((~batch.potentials[chosen].isnan()).sum())
+            sums = np.zeros(4)
+            for micro in optimizer.micro_batches(chosen):
+                part = batch.rows(micro)
+                states = ~part.potentials.isnan()
+                values, labels = part.potentials[states], part.process[states]
+                out = forward(model, part)
+                loss = binary_cross_entropy_with_logits(out.process, labels, reduction="sum")
+                error = ((out.states - values) ** 2).sum()
+                optimizer.backward((loss + config.value_weight * error) / count, part)
+                right = ((out.process > 0) == (labels > 0.5)).float().sum()
+                sums += loss.item(), right.item(), error.item(), labels.sum().item()
             optimizer.step(first_step + steps)
             steps += 1
             if epoch == 0:
-                right = ((out.process > 0) == (labels > 0.5)).float().mean()
-                rows.append(
-                    (
-                        len(labels),
-                        loss.item(),
-                        right.item(),
-                        error.item(),
-                        labels.mean().item(),
-                    )
-                )
+                rows.append((count, *(sums / count)))
     counts, *columns = np.array(rows).T
     names = ("loss", "accuracy", "value_error", "positive")
     means = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from rich.progress import (
@@ -22,10 +23,21 @@ from rich.progress import (
 )
 from torch.utils.tensorboard import SummaryWriter
 
-from agents.learning.optimizers import Optimizer
+from agents.learning.optimizers import DivergedError, Optimizer
 from agents.models.hf import HFModel
 
 CONFIG, METRICS, STATE, MODEL = "config.json", "metrics.jsonl", "resume.pt", "model"
+DIVERGED = "diverged.pt"
+_FORMAT = 2
+"""Of the resume points; another number is refused."""
+
+
+class Stateful(Protocol):
+    """What else a trainer carries from step to step, beside model and optimizer."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 def train(
@@ -37,10 +49,11 @@ def train(
     steps: int,
     step: Callable[[int], Mapping[str, float]],
     save_every: int = 200,
+    carried: Stateful | None = None,
 ) -> None:
-    """Run `step(0) ... step(steps - 1)`, each of which must depend on nothing but its number,
-    the model and the optimizer: then a run that was killed and called again ends with the same
-    parameters as one that was not.
+    """Run `step(0) ... step(steps - 1)`, each of which must depend on nothing but its number, the
+    model, the optimizer and what is carried: then a run that was killed and called again ends with
+    the same parameters as one that was not.
 
     Args:
         folder: gets `config.json`, `metrics.jsonl` (a row a step), TensorBoard events, and the
@@ -50,14 +63,19 @@ def train(
         step: does one update and returns what to log. If the very first one raises, the folder is
             removed again.
         save_every: steps between resume points.
+        carried: what else changes from step to step.
 
     Raises:
         FileExistsError: the folder holds another run.
+        ValueError: its resume point is broken, or was written by another version.
+        DivergedError: a loss or a gradient was not finite. What was learned from is in
+            `diverged.pt` and the model as it last was saved in `model/`.
     """
     resolved = {"trainer": trainer, "init": model.digest, **asdict(config)}
     _claim(folder, json.loads(json.dumps(resolved, default=str)))
-    start = _restore(folder, model, optimizer)
+    start = _restore(folder, model, optimizer, carried)
     if start >= steps:
+        model.merge_lora()
         return
     metrics = folder / METRICS
     _keep_rows(metrics, start)
@@ -84,7 +102,9 @@ def train(
                 note = "  ".join(f"{key} {value:.3g}" for key, value in list(row.items())[:2])
                 progress.update(bar, advance=1, note=note)
                 if (number + 1) % save_every == 0 and number + 1 < steps:
-                    _save_state(folder, model, optimizer, number + 1)
+                    _save_state(folder, model, optimizer, carried, number + 1)
+    except DivergedError as error:
+        raise _diverged(error, folder, model, optimizer, carried) from None
     except Exception:
         if not metrics.stat().st_size:
             # Not one step was done: the settings were wrong, so the folder is free again.
@@ -93,7 +113,32 @@ def train(
     finally:
         board.close()
     model.save(folder / MODEL)
-    _save_state(folder, model, optimizer, steps)
+    _save_state(folder, model, optimizer, carried, steps)
+    model.merge_lora()
+
+
+def _diverged(
+    error: DivergedError,
+    folder: Path,
+    model: HFModel,
+    optimizer: Optimizer,
+    carried: Stateful | None,
+) -> DivergedError:
+    """Keep what went wrong and the last model that was saved; returns the error that says so."""
+    torch.save([asdict(batch) for batch in error.batches], folder / DIVERGED)
+    number = len((folder / METRICS).read_text().splitlines()) + 1
+    saved = _restore(folder, model, optimizer, carried)
+    if saved:
+        model.save(folder / MODEL)
+        kept = f"the model after step {saved} is in {folder / MODEL}"
+    else:
+        kept = "no step was saved yet: the last good model is the one that this run began with"
+    return DivergedError(
+        f"{error} in step {number} of {folder}, so the run has stopped; what it learned from there "
+        f"is in {folder / DIVERGED}, and {kept}. Go on in another folder, with a smaller lr or a "
+        "smaller max_norm",
+        error.batches,
+    )
 
 
 def _claim(folder: Path, resolved: dict[str, Any]) -> None:
@@ -115,12 +160,16 @@ def _claim(folder: Path, resolved: dict[str, Any]) -> None:
     path.write_text(json.dumps(resolved, indent=2) + "\n")
 
 
-def _save_state(folder: Path, model: HFModel, optimizer: Optimizer, step: int) -> None:
+def _save_state(
+    folder: Path, model: HFModel, optimizer: Optimizer, carried: Stateful | None, step: int
+) -> None:
     state = {
+        "format": _FORMAT,
         "step": step,
         "network": model.network.state_dict(),
         **{name: head.state_dict() for name, head in model.heads.items()},
         "optimizer": optimizer.state_dict(),
+        "carried": carried.state_dict() if carried else {},
     }
     # A kill while writing must not cost the last good state.
     partial = folder / f"{STATE}.partial"
@@ -128,16 +177,29 @@ def _save_state(folder: Path, model: HFModel, optimizer: Optimizer, step: int) -
     os.replace(partial, folder / STATE)
 
 
-def _restore(folder: Path, model: HFModel, optimizer: Optimizer) -> int:
+def _restore(folder: Path, model: HFModel, optimizer: Optimizer, carried: Stateful | None) -> int:
     """Load the last resume point, if there is one; returns the number of finished steps."""
     path = folder / STATE
     if not path.is_file():
         return 0
-    state = torch.load(path, weights_only=True)
+    try:
+        state = torch.load(path, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"{path} is broken and can't be gone on from; delete {folder} to start again"
+        ) from error
+    found = state.get("format", 1)
+    if found != _FORMAT:
+        raise ValueError(
+            f"{path} was written by another version of reason-env (format {found}, expected "
+            f"{_FORMAT}): finish the run with that version, or choose another folder"
+        )
     model.network.load_state_dict(state["network"])
     for name, head in model.heads.items():
         head.load_state_dict(state[name])
     optimizer.load_state_dict(state["optimizer"])
+    if carried:
+        carried.load_state_dict(state["carried"])
     return int(state["step"])
 
 

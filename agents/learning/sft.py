@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from agents.learning.config import check_config
 from agents.learning.demonstrations import demonstrate
 from agents.learning.forward import forward
+from agents.learning.losses import token_weights
 from agents.learning.optimizers import Optimizer, OptimizerConfig
 from agents.learning.run import train
 from agents.learning.specs import EnvSpec
@@ -78,15 +79,27 @@ def sft(model: HFModel, config: SFTConfig, folder: Path) -> HFModel:
         if batches is None:
             batches = _batches_from(config, number)
         batch = next(batches)
-        loss = -forward(model, batch).logprobs.mean()
-        loss.backward()
+        loss = clone(model, optimizer, batch)
         norm = optimizer.step(number)
-        return {"loss": loss.item(), "gradient_norm": norm, "rate": optimizer.rate(number)}
+        return {"loss": loss, "gradient_norm": norm, "rate": optimizer.rate(number)}
 
     model.network.train()
     train(folder, "sft", config, model, optimizer, config.steps, step)
     model.network.eval()
     return model
+
+
+def clone(model: HFModel, optimizer: Optimizer, batch: Batch) -> float:
+    """Add the gradients of cloning a batch's action tokens; returns the loss, nats per token."""
+    weights = token_weights(batch.actions)
+    total = 0.0
+    for chosen in optimizer.micro_batches(torch.arange(len(batch))):
+        part = batch.rows(chosen)
+        counts = weights[chosen, : part.ids.shape[1]][part.actions]
+        loss = -(forward(model, part).logprobs * counts).sum()
+        optimizer.backward(loss, part)
+        total += loss.item()
+    return total
 
 
 def _batches_from(config: SFTConfig, start: int) -> Iterator[Batch]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from reason_env import lines
 from reason_env.env import Episode, ReasonEnv
 from reason_env.problem import Kind
+from reason_env.rewards import RewardTerms
 from reason_env.tokenizer import BOS, EOS, PAD, TOKENIZER
 from reason_env.tokens import GIVE_UP, lines_of
 
@@ -45,6 +46,7 @@ class Trajectory:
         terminated: whether the episode ended by its own rules (else its budget was spent).
         solved: whether the goal was reached.
         visits: its states, in order: one where there is a potential.
+        terms: the whole episode's reward terms, unweighted.
         process: label of a process reward model, in [0, 1], where there is a potential; NaN in
             between, T numbers. Empty where nobody has labelled the states (`step_labels`).
     """
@@ -56,6 +58,7 @@ class Trajectory:
     terminated: bool
     solved: bool
     visits: tuple[Visit, ...] = ()
+    terms: RewardTerms = field(default_factory=RewardTerms)
     process: tuple[float, ...] = ()
 
 
@@ -79,6 +82,7 @@ class Recorder:
         self._actions = [False] * len(self._tokens)
         self._rewards = [0.0] * len(self._tokens)
         self._potentials = [math.nan] * (len(self._tokens) - 1) + [env.potential()]
+        self._terms = RewardTerms()
         self._terminated = False
         self._solved = False
         self._cut = False
@@ -117,7 +121,8 @@ class Recorder:
         earned = 0.0
         stopped = self.env.episode.stopped
         if not stopped and self.env.episode.tokens + len(tokens) < self.env.max_tokens:
-            _, reward, self._terminated, _, _ = self.env.step(GIVE_UP)
+            _, reward, self._terminated, _, info = self.env.step(GIVE_UP)
+            self._terms += RewardTerms(**info["terms"])
             earned = float(reward)
         self._tokens += tokens
         self._actions += [True] * len(tokens)
@@ -137,6 +142,7 @@ class Recorder:
             _, reward, self._terminated, _, info = self.env.step(line)
             earned += float(reward)
             feedback += info["feedback"]
+            self._terms += RewardTerms(**info["terms"])
             self._solved = info["terms"]["outcome"] > 0
             self._right = info["terms"]["validity"] >= 0
         reply = self.env.tokenizer.encode(feedback)
@@ -158,6 +164,7 @@ class Recorder:
             self._terminated,
             self._solved,
             tuple(self._visits),
+            self._terms,
         )
 
 

@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from agents.models.base import Completion, Tokens
 from agents.models.export import fast_tokenizer
+from agents.models.lora import add_adapters, has_adapters, merged
 from agents.models.reading import Memory, read
 from agents.models.sampling import RowSampler
 from reason_env.tokenizer import BOS, EOS, PAD, TOKENIZER, Tokenizer
@@ -49,6 +50,7 @@ class HFModel:
         self.value_head = value_head
         self.reward_head = reward_head
         self._memory: Memory | None = None
+        self._compiled: Any = None
         self.tokenizer = tokenizer
         self.max_rows = max_rows
 
@@ -93,7 +95,21 @@ class HFModel:
     def parameters(self) -> list[torch.nn.Parameter]:
         """All trainable parameters, the heads' last."""
         heads = [p for head in self.heads.values() for p in head.parameters()]
-        return [*self.network.parameters(), *heads]
+        return [*(p for p in self.network.parameters() if p.requires_grad), *heads]
+
+    def add_lora(self, rank: int) -> None:
+        """Let low-rank adapters learn instead of the network's weights, if it has none."""
+        if not has_adapters(self.network):
+            add_adapters(self.network, rank)
+
+    def merge_lora(self) -> None:
+        """Put what adapters have learned into the weights, if it has any."""
+        if has_adapters(self.network):
+            self.network = merged(self.network)
+
+    def compile(self) -> None:
+        """Compile what training runs (`torch.compile`): the first steps take longer."""
+        self._compiled = torch.compile(self.network.model, dynamic=True)
 
     def add_value_head(self) -> None:
         """Give it a value head that says 0 everywhere, if it has none."""
@@ -236,16 +252,17 @@ class HFModel:
         """Last hidden states (B, T, H) of padded ids (B, T), with position ids that count from
         each row's first real token."""
         positions = (attention.cumsum(-1) - 1).clamp(min=0)
-        out = self.network.model(
-            input_ids=ids, attention_mask=attention, position_ids=positions, use_cache=False
-        )
+        body = self._compiled or self.network.model
+        out = body(input_ids=ids, attention_mask=attention, position_ids=positions, use_cache=False)
         return out.last_hidden_state
 
     def save(self, folder: Path) -> None:
-        """Write a checkpoint that vLLM, OpenRLHF and `AutoModelForCausalLM` load as it is."""
+        """Write a checkpoint that vLLM, OpenRLHF and `AutoModelForCausalLM` load as it is;
+        adapters are merged in it."""
         folder.mkdir(parents=True, exist_ok=True)
         transformers_logging.disable_progress_bar()
-        self.network.save_pretrained(folder)
+        network = merged(self.network) if has_adapters(self.network) else self.network
+        network.save_pretrained(folder)
         fast_tokenizer().save_pretrained(folder)
         for name, head in self.heads.items():
             save_file(dict(head.state_dict()), folder / f"{name}.safetensors")

@@ -1,11 +1,11 @@
-"""GAE against hand values, a plain loop and its definition; whitening."""
+"""Estimators against hand values, plain loops and their definitions; whitening."""
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.learning.advantages import gae, whiten
+from agents.learning.advantages import ESTIMATORS, estimate, gae, returns_to_go, whiten
 
 
 def row(*values):
@@ -110,3 +110,137 @@ def test_whiten():
     assert not white[~mask].any()
     # Where all are equal nothing blows up.
     assert not whiten(torch.ones(1, 3), torch.ones(1, 3, dtype=torch.bool)).any()
+
+
+# -- Without a critic --------------------------------------------------------------------------
+
+GROUPED = [name for name, estimator in ESTIMATORS.items() if estimator.grouped]
+ALL = torch.ones(4, 2, dtype=torch.bool)
+# Two groups of two episodes of two tokens, each of which earns.
+EARNED = torch.tensor([[1.0, 2.0], [0.0, 1.0], [4.0, 4.0], [0.0, 2.0]], dtype=torch.float64)
+
+
+def test_returns_to_go_by_hand():
+    """Prompt, action, feedback, two actions, padding."""
+    actions = torch.tensor([[False, True, False, True, True, False]])
+    returns = returns_to_go(row(9, 1, 9, 2, 4, 9), actions, gamma=0.5)
+    torch.testing.assert_close(returns, row(0, 1 + 0.5 * 4, 0, 2 + 0.5 * 4, 4, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # Totals 3 and 1; 8 and 2.
+        ("dr_grpo", [[3 - 2, 2 - 2], [1 - 2, 1 - 2], [8 - 5, 4 - 5], [2 - 5, 2 - 5]]),
+        ("rloo", [[3 - 1, 2 - 1], [1 - 3, 1 - 3], [8 - 2, 4 - 2], [2 - 8, 2 - 8]]),
+        (
+            "grpo",
+            [
+                [1 / 2**0.5, 0],
+                [-1 / 2**0.5, -1 / 2**0.5],
+                [3 / 18**0.5, -1 / 18**0.5],
+                [-3 / 18**0.5, -3 / 18**0.5],
+            ],
+        ),
+    ],
+)
+def test_groups_by_hand(name, expected):
+    """Process rewards on every token: what is earned from the token on, less the baseline of the
+    totals. A group knows nothing of the other."""
+    advantages, returns = estimate(name, EARNED, ALL, samples=2)
+    torch.testing.assert_close(advantages, torch.tensor(expected).double())
+    torch.testing.assert_close(returns, advantages)
+    alone, _ = estimate(name, EARNED[2:], ALL[2:], samples=2)
+    torch.testing.assert_close(advantages[2:], alone)
+
+
+def test_reinforce_baseline_is_the_whitened_dr_grpo():
+    plain, _ = estimate("dr_grpo", EARNED, ALL, samples=2)
+    whitened, returns = estimate("reinforce_baseline", EARNED, ALL, samples=2)
+    torch.testing.assert_close(whitened, whiten(plain, ALL))
+    torch.testing.assert_close(returns, plain)
+
+
+def test_reinforce_discounts():
+    advantages, returns = estimate("reinforce", EARNED, ALL, gamma=0.5)
+    torch.testing.assert_close(returns[0], torch.tensor([2.0, 2.0]).double())
+    torch.testing.assert_close(advantages, whiten(returns, ALL))
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_groups_that_are_equal_but_for_rounding(name):
+    """Three times a tenth is not quite three tenths; nothing may be made of it."""
+    rewards = torch.tensor([[0.1 * 3], [0.1 + 0.1 + 0.1], [0.3]], dtype=torch.float32)
+    advantages, _ = estimate(name, rewards, torch.ones(3, 1, dtype=torch.bool), samples=3)
+    assert advantages.abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("name", list(ESTIMATORS))
+@given(st.integers(0, 10_000))
+def test_what_the_environment_wrote_changes_nothing(name, seed):
+    """Feedback between the actions, with anything at its places: as if it were not there."""
+    g = torch.Generator().manual_seed(seed)
+    rewards, values, penalties = torch.randn((3, 4, 3), generator=g, dtype=torch.float64)
+    bootstrap = torch.randn(4, generator=g, dtype=torch.float64)
+    gamma = 0.9 if ESTIMATORS[name].discounts else 1.0
+    dense = torch.ones(4, 3, dtype=torch.bool)
+    spread = torch.tensor([0, 1, 0, 0, 1, 1, 0], dtype=torch.bool).expand(4, 7)
+
+    def spaced(table):
+        return torch.full((4, 7), 7.0).double().masked_scatter(spread, table)
+
+    def found(actions, *tables):
+        r, p, v = tables
+        return estimate(name, r, actions, 2, p, v, bootstrap, gamma, 0.7, clip=1.0)
+
+    expected = found(dense, rewards, penalties, values)
+    spaced_out = found(spread, spaced(rewards), spaced(penalties), spaced(values))
+    for ours, alone in zip(spaced_out, expected, strict=True):
+        torch.testing.assert_close(ours[spread].view(4, 3), alone)
+        assert not ours[~spread].any()
+
+
+@pytest.mark.parametrize("name", list(ESTIMATORS))
+def test_only_a_critic_knows_what_a_truncated_episode_might_have_earned(name):
+    values = torch.zeros(4, 2).double()
+    found = [
+        estimate(name, EARNED, ALL, 2, values=values, bootstrap=torch.full((4,), b).double())[1]
+        for b in (0.0, 5.0)
+    ]
+    assert torch.equal(*found) != ESTIMATORS[name].critic
+
+
+@pytest.mark.parametrize("name", ["reinforce", "rloo", "dr_grpo"])
+def test_policy_gradient_on_average(name):
+    """Over all pairs of episodes of a policy of two lines, the mean of advantage times score is the
+    gradient of the expected reward: exactly for rloo, in the same direction for the others (dr_grpo
+    by (n - 1) / n; reinforce before it is whitened)."""
+    policy = torch.tensor([0.3, 0.7], dtype=torch.float64)
+    earns = torch.tensor([1.0, 0.25], dtype=torch.float64)
+    score = torch.eye(2, dtype=torch.float64) - policy
+    gradient = torch.zeros(2, dtype=torch.float64)
+    for first in range(2):
+        for second in range(2):
+            pair = torch.tensor([first, second])
+            rewards, actions = earns[pair][:, None], torch.ones(2, 1, dtype=torch.bool)
+            advantages = estimate(name, rewards, actions, samples=2)[1][:, 0]
+            chance = policy[first] * policy[second]
+            gradient += chance * (advantages[:, None] * score[pair]).mean(0)
+    truth = policy * (earns - (policy * earns).sum())
+    torch.testing.assert_close(gradient, truth * (0.5 if name == "dr_grpo" else 1.0))
+
+
+def test_penalties_are_no_business_of_the_baseline():
+    penalties = torch.tensor([[0.5, 0.25]] + [[0.0, 0.0]] * 3).double()
+    plain, _ = estimate("rloo", EARNED, ALL, 2)
+    charged, _ = estimate("rloo", EARNED, ALL, 2, penalties)
+    torch.testing.assert_close(charged[0], plain[0] - torch.tensor([0.75, 0.25]).double())
+    torch.testing.assert_close(charged[1:], plain[1:])
+
+
+def test_clipping_comes_before_penalties():
+    penalties = torch.full((4, 2), 0.5).double()
+    advantages, _ = estimate("rloo", EARNED, ALL, 2, penalties, clip=1.5)
+    torch.testing.assert_close(advantages[2], torch.tensor([1.5 - 1.0, 1.5 - 0.5]).double())
+    _, returns = estimate("reinforce", EARNED, ALL, clip=1.5)
+    torch.testing.assert_close(returns[2], torch.tensor([3.0, 1.5]).double())

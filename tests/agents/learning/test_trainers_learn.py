@@ -7,8 +7,10 @@ import pytest
 from toys import ENV, DoorsSpec
 
 from agents.learning.expert_iteration import ExpertIterationConfig, expert_iteration
+from agents.learning.groups import sample_groups
 from agents.learning.optimizers import OptimizerConfig
-from agents.learning.ppo import PPOConfig, learn, ppo, sample_episodes
+from agents.learning.policy_update import learn
+from agents.learning.ppo import PPOConfig, ppo, sampling_of
 from agents.learning.rollout import rollout
 from agents.learning.sft import SFTConfig, sft
 
@@ -92,11 +94,17 @@ def test_nothing_to_learn_moves_nothing_but_by_chance_of_whitening(trained):
     config = PPOConfig((DoorsSpec(1),), problems=4, samples=2, minibatch=8, kl_weight=0.0)
     model, reference = copy.deepcopy(trained), copy.deepcopy(trained)
     model.add_value_head()
-    trajectories = sample_episodes(model, config, seed=0)
+    trajectories, _ = sample_groups(model, sampling_of(config), seed=0)
     assert not any(any(t.rewards) for t in trajectories)
 
     class Still:
         """An optimizer that only looks."""
+
+        def micro_batches(self, rows):
+            return (rows,)
+
+        def backward(self, loss, batch):
+            loss.backward()
 
         def step(self, number):
             return max(float(p.grad.abs().max()) for p in model.parameters() if p.grad is not None)
