@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from agents.learning.dpo import DPOConfig, dpo
 from agents.learning.expert_iteration import ExpertIterationConfig, expert_iteration
 from agents.learning.ppo import PPOConfig, ppo
 from agents.learning.reward_model import RewardModelConfig, reward_model
@@ -118,4 +119,5 @@ def _build(config: type, given: dict[str, Any]) -> Any:
 _command("sft", SFTConfig, sft)
 _command("expert-iteration", ExpertIterationConfig, expert_iteration)
 _command("ppo", PPOConfig, ppo)
+_command("dpo", DPOConfig, dpo)
 _command("reward-model", RewardModelConfig, reward_model)

@@ -65,11 +65,12 @@ def sequence_ratio(
     """The geometric mean over its episode's tokens of how much likelier each has become (Zheng et
     al., "Group sequence policy optimization", 2025, eq. 7). Arguments and shape as `token_ratio`.
     """
+    changes = logprobs - old_logprobs
     if not len(rows):
-        return logprobs.clone()
-    count = int(rows.max()) + 1
-    sums = logprobs.new_zeros(count).index_add(0, rows, logprobs - old_logprobs)
-    lengths = logprobs.new_zeros(count).index_add(0, rows, torch.ones_like(logprobs))
+        return changes
+    nothing = changes.new_zeros(int(rows.max()) + 1)
+    sums = nothing.index_add(0, rows, changes)
+    lengths = nothing.index_add(0, rows, torch.ones_like(changes))
     means = sums / lengths.clamp(min=1)
     return means.clamp(-_LOG_RATIO_LIMIT, _LOG_RATIO_LIMIT).exp()[rows]
 

@@ -61,7 +61,7 @@ def learn(
     minibatches = _shuffled(len(batch), config.minibatch, rng)
     parts = [part for rows in minibatches for part in optimizer.micro_batches(rows)]
     old_logprobs, old_values, bootstrap = evaluate_policy(model, batch, parts, config.temperature)
-    with _as_reference(model, reference) as policy:
+    with as_reference(model, reference) as policy:
         reference_logprobs, _, _ = evaluate_policy(policy, batch, parts, config.temperature)
     divergence = torch.where(
         batch.actions, kl_estimate(old_logprobs, reference_logprobs, config.kl_estimator), 0.0
@@ -150,7 +150,8 @@ def _of(table: torch.Tensor, chosen: torch.Tensor, part: Batch) -> torch.Tensor:
 
 
 @contextmanager
-def _as_reference(model: HFModel, reference: HFModel | None) -> Iterator[HFModel]:
+def as_reference(model: HFModel, reference: HFModel | None) -> Iterator[HFModel]:
+    """The reference policy; where it is None, the model without its adapters."""
     if reference is None:
         with without_adapters(model.network):
             yield model

@@ -7,16 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from toys import ENV
 
-from agents.learning import expert_iteration as expert_iteration_module
-from agents.learning import ppo as ppo_module
-from agents.learning import sft as sft_module
 from agents.learning.config import check_config
+from agents.learning.dpo import DPOConfig, dpo
 from agents.learning.expert_iteration import ExpertIterationConfig, expert_iteration
 from agents.learning.optimizers import Optimizer, OptimizerConfig
 from agents.learning.ppo import PPOConfig, ppo
@@ -26,15 +25,37 @@ from agents.learning.specs import EnvSpec
 from agents.models.hf import HFModel
 
 STEPS = 6
-CONFIGS = {
-    sft: SFTConfig((ENV,), steps=STEPS, batch=8, workers=0),
-    expert_iteration: ExpertIterationConfig(
-        (ENV,), rounds=STEPS, problems=8, epochs=1, minibatch=8, simulations=4
+PARTS = OptimizerConfig(lr=1e-3, muon=False, warmup=2, micro_batch=2, lora=2)
+RUNS = {
+    "sft": (sft, SFTConfig((ENV,), steps=STEPS, batch=8, workers=0)),
+    "expert-iteration": (
+        expert_iteration,
+        ExpertIterationConfig(
+            (ENV,), rounds=STEPS, problems=8, epochs=1, minibatch=8, simulations=4
+        ),
     ),
-    ppo: PPOConfig((ENV,), updates=STEPS, problems=4, samples=2, epochs=2, minibatch=4),
+    "ppo": (ppo, PPOConfig((ENV,), updates=STEPS, problems=4, samples=2, epochs=2, minibatch=4)),
+    # With all that is carried from update to update: adapters, and a KL weight that moves.
+    "grpo-lora": (
+        ppo,
+        PPOConfig(
+            (ENV,),
+            updates=STEPS,
+            problems=4,
+            samples=2,
+            minibatch=4,
+            estimator="grpo",
+            filter_rounds=1,
+            kl_in="reward",
+            kl_target=0.01,
+            kl_horizon=10,
+            overlong_buffer=4,
+            optimizer=PARTS,
+        ),
+    ),
+    "dpo": (dpo, DPOConfig((ENV,), updates=STEPS, problems=8, minibatch=4, simulations=4)),
 }
-MODULES = {sft: sft_module, expert_iteration: expert_iteration_module, ppo: ppo_module}
-TRAINERS = pytest.mark.parametrize("trainer", CONFIGS, ids=lambda trainer: trainer.__name__)
+ALL = pytest.mark.parametrize(("trainer", "config"), RUNS.values(), ids=list(RUNS))
 
 
 def rows(folder):
@@ -47,22 +68,18 @@ def files(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@TRAINERS
-def test_same_seed_same_parameters(trainer, trained, tmp_path):
+@ALL
+def test_same_seed_same_parameters(trainer, config, trained, tmp_path):
     """Whatever the global streams were at."""
     digests = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         torch.manual_seed(ord(name))
-        config = type(CONFIGS[trainer])(**{**_given(CONFIGS[trainer]), "seed": seed})
-        digests.append(trainer(copy.deepcopy(trained), config, tmp_path / name).digest)
+        seeded = replace(config, seed=seed)
+        digests.append(trainer(copy.deepcopy(trained), seeded, tmp_path / name).digest)
     assert digests[0] == digests[1] != digests[2]
     assert rows(tmp_path / "a") == rows(tmp_path / "b")
     assert digests[0] != trained.digest
     assert HFModel.load(str(tmp_path / "a/model")).digest == digests[0]
-
-
-def _given(config):
-    return {name: getattr(config, name) for name in config.__dataclass_fields__}
 
 
 class Stopped(RuntimeError):
@@ -74,28 +91,27 @@ def saving_often(*arguments, **options):
     train(*arguments, **{**options, "save_every": 2})
 
 
-@TRAINERS
+@ALL
 @pytest.mark.parametrize("at", [1, 3, 5])
-def test_interrupted_and_resumed(trainer, at, trained, tmp_path, monkeypatch):
+def test_interrupted_and_resumed(trainer, config, at, trained, tmp_path, monkeypatch):
     """Stopped in the middle of an update, with the last resume point some updates back."""
-    module = MODULES[trainer]
-    whole = trainer(copy.deepcopy(trained), CONFIGS[trainer], tmp_path / "whole").digest
-    monkeypatch.setattr(module, "train", saving_often)
+    whole = trainer(copy.deepcopy(trained), config, tmp_path / "whole").digest
+    monkeypatch.setattr(sys.modules[trainer.__module__], "train", saving_often)
     seen = []
-    forward = module.forward
+    backward = Optimizer.backward
 
-    def stopping(model, batch):
+    def stopping(self, loss, batch):
         if _finished(tmp_path / "cut") == at and len(seen) == 0:
             seen.append(at)
             raise Stopped
-        return forward(model, batch)
+        backward(self, loss, batch)
 
-    monkeypatch.setattr(module, "forward", stopping)
+    monkeypatch.setattr(Optimizer, "backward", stopping)
     with pytest.raises(Stopped):
-        trainer(copy.deepcopy(trained), CONFIGS[trainer], tmp_path / "cut")
+        trainer(copy.deepcopy(trained), config, tmp_path / "cut")
     assert len(rows(tmp_path / "cut")) == at
     assert (tmp_path / "cut/resume.pt").is_file() == (at >= 2)
-    resumed = trainer(copy.deepcopy(trained), CONFIGS[trainer], tmp_path / "cut")
+    resumed = trainer(copy.deepcopy(trained), config, tmp_path / "cut")
     assert resumed.digest == whole
     assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
 
@@ -114,7 +130,7 @@ sys.path.insert(0, sys.argv[2])
 from agents.learning import sft as module
 from agents.learning.optimizers import Optimizer
 from agents.models.hf import HFModel
-from test_training_runs import CONFIGS, saving_often
+from test_training_runs import RUNS, saving_often
 
 update = Optimizer.step
 def killing(self, number):
@@ -125,7 +141,7 @@ def killing(self, number):
 Optimizer.step = killing
 module.train = saving_often
 folder = Path(sys.argv[1])
-module.sft(HFModel.load(str(folder / "start")), CONFIGS[module.sft], folder / "cut")
+module.sft(HFModel.load(str(folder / "start")), RUNS["sft"][1], folder / "cut")
 """
 
 
@@ -143,8 +159,8 @@ def test_killed_and_resumed(trained, tmp_path):
     assert run.returncode == -signal.SIGKILL, run.stderr
     assert len(rows(tmp_path / "cut")) == 3
     assert not (tmp_path / "cut/model").exists()
-    whole = sft(copy.deepcopy(trained), CONFIGS[sft], tmp_path / "whole")
-    resumed = sft(copy.deepcopy(trained), CONFIGS[sft], tmp_path / "cut")
+    whole = sft(copy.deepcopy(trained), RUNS["sft"][1], tmp_path / "whole")
+    resumed = sft(copy.deepcopy(trained), RUNS["sft"][1], tmp_path / "cut")
     assert resumed.digest == whole.digest
     assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
 
@@ -161,33 +177,33 @@ def test_workers_change_nothing(trained, tmp_path):
     assert alone.digest == helped.digest
 
 
-@TRAINERS
-def test_a_finished_run_is_loaded_and_not_repeated(trainer, trained, tmp_path, monkeypatch):
-    first = trainer(copy.deepcopy(trained), CONFIGS[trainer], tmp_path / "run")
+@ALL
+def test_a_finished_run_is_loaded_and_not_repeated(trainer, config, trained, tmp_path, monkeypatch):
+    first = trainer(copy.deepcopy(trained), config, tmp_path / "run")
     before = rows(tmp_path / "run")
-    monkeypatch.setattr(MODULES[trainer], "forward", None)
-    again = trainer(copy.deepcopy(trained), CONFIGS[trainer], tmp_path / "run")
+    monkeypatch.setattr(HFModel, "hidden", None)
+    again = trainer(copy.deepcopy(trained), config, tmp_path / "run")
     assert again.digest == first.digest
     assert rows(tmp_path / "run") == before
 
 
-@TRAINERS
-def test_another_run_is_refused_and_untouched(trainer, trained, make_tiny, tmp_path):
+@ALL
+def test_another_run_is_refused_and_untouched(trainer, config, trained, make_tiny, tmp_path):
     folder = tmp_path / "run"
-    trainer(copy.deepcopy(trained), CONFIGS[trainer], folder)
+    trainer(copy.deepcopy(trained), config, folder)
     before = files(folder)
-    other = type(CONFIGS[trainer])(**{**_given(CONFIGS[trainer]), "seed": 9})
+    other = replace(config, seed=9)
     with pytest.raises(FileExistsError, match=r"another run \(it differs in seed\)"):
         trainer(copy.deepcopy(trained), other, folder)
     with pytest.raises(FileExistsError, match=r"another run \(it differs in init\)"):
-        trainer(make_tiny(seed=5), CONFIGS[trainer], folder)
+        trainer(make_tiny(seed=5), config, folder)
     assert files(folder) == before
 
 
 def test_somebodys_files_are_refused_and_untouched(trained, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match=r"is not empty and holds no config\.json"):
-        sft(trained, CONFIGS[sft], tmp_path)
+        sft(trained, RUNS["sft"][1], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -199,17 +215,16 @@ def test_a_first_step_that_fails_frees_the_folder(make_tiny, tmp_path):
         raise Stopped
 
     with pytest.raises(Stopped):
-        train(tmp_path / "run", "test", CONFIGS[sft], model, optimizer, 1, fails)
+        train(tmp_path / "run", "test", RUNS["sft"][1], model, optimizer, 1, fails)
     assert not (tmp_path / "run").exists()
 
 
-@TRAINERS
-def test_what_a_run_leaves(trainer, trained, tmp_path):
-    trainer(copy.deepcopy(trained), CONFIGS[trainer], tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
-    assert config["trainer"] == trainer.__name__
-    assert config["init"] != trained.digest or trainer is sft
-    assert config["optimizer"]["lr"] == CONFIGS[trainer].optimizer.lr
+@ALL
+def test_what_a_run_leaves(trainer, config, trained, tmp_path):
+    trainer(copy.deepcopy(trained), config, tmp_path)
+    written = json.loads((tmp_path / "config.json").read_text())
+    assert written["trainer"] == trainer.__name__
+    assert written["optimizer"]["lr"] == config.optimizer.lr
     assert [row["step"] for row in rows(tmp_path)] == list(range(1, STEPS + 1))
     assert list((tmp_path / "tensorboard").glob("events.*"))
     assert (tmp_path / "model/model.safetensors").is_file()

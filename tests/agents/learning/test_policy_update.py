@@ -1,0 +1,312 @@
+"""The policy-gradient update: its whole loss against finite differences, its parts against the
+whole, and what is sampled to learn from."""
+
+import copy
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from toys import ENV, DoorsSpec
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from agents.learning import forward as forward_module
+from agents.learning import policy_update
+from agents.learning.advantages import ESTIMATORS
+from agents.learning.groups import Sampling, has_signal, sample_groups
+from agents.learning.losses import token_weights
+from agents.learning.optimizers import Optimizer, OptimizerConfig
+from agents.learning.policy_update import learn
+from agents.learning.ppo import PPOConfig, ppo, sampling_of
+from agents.learning.trajectory import Batch, Trajectory
+from agents.models.hf import HFModel
+
+STILL = OptimizerConfig(lr=0.0, muon=False, warmup=0, weight_decay=0.0)
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+# -- The whole loss ----------------------------------------------------------------------------
+
+
+def two_token_model():
+    """A language of two tokens, in double precision."""
+    shape = LlamaConfig(
+        vocab_size=2,
+        hidden_size=4,
+        intermediate_size=6,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        tie_word_embeddings=False,
+        # A padding token would have no gradient of its own.
+        pad_token_id=None,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = LlamaForCausalLM(shape).double()
+        model = HFModel(network)
+        model.add_value_head()
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.5)
+    return model
+
+
+def two_token_batch(generator):
+    """Two episodes with a prompt, tokens of the environment between the actions, and padding."""
+    actions = torch.tensor([[0, 1, 0, 1, 1], [0, 1, 1, 0, 0]], dtype=torch.bool)
+    attention = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    nothing = torch.full((2, 5), math.nan)
+    return Batch(
+        torch.randint(2, (2, 5), generator=generator) * attention,
+        attention,
+        actions,
+        torch.zeros(2, 5),
+        nothing,
+        torch.tensor([True, True]),
+        nothing,
+    )
+
+
+VARIANTS = [
+    {},
+    {"kl_weight": 0.3, "kl_estimator": "k2", "entropy_weight": 0.2, "value_clip": 0.0},
+    {"loss": "gspo", "clip_low": 0.05, "clip_high": 0.1},
+    {"aggregation": "sequence", "dual_clip": 1.5, "temperature": 0.7},
+    {"estimator": "rloo", "kl_in": "reward"},
+]
+
+
+@pytest.mark.parametrize("changes", VARIANTS, ids=str)
+@pytest.mark.parametrize("seed", range(3))
+def test_gradient_of_the_whole_loss(changes, seed):
+    """Every parameter of the network and the critic, by central differences."""
+    g = torch.Generator().manual_seed(seed)
+    config = PPOConfig((ENV,), **{"kl_weight": 0.5, "entropy_weight": 0.1, **changes})
+    model, batch = two_token_model(), two_token_batch(g)
+    n = int(batch.actions.sum())
+    logprobs, values, _ = policy_update.evaluate_policy(model, batch, [torch.arange(2)])
+
+    def near(tensor):
+        """Some within and some beyond the clip range, and none at its edge."""
+        moves = torch.tensor([-0.5, -0.1, 0.1, 0.5]).double()
+        return tensor[batch.actions].double() + moves[torch.randint(4, (n,), generator=g)]
+
+    tables = (
+        near(logprobs),
+        near(values),
+        torch.randn(n, generator=g).double(),
+        torch.randn(n, generator=g).double(),
+        near(logprobs),
+        token_weights(batch.actions, config.aggregation)[batch.actions],
+    )
+
+    def loss():
+        value, row = policy_update._loss(model, config, batch, tables)
+        return value + config.kl_weight * row["kl_loss"] if "kl_loss" in row else value
+
+    parameters = model.parameters()
+    gradients = torch.autograd.grad(loss(), parameters, allow_unused=True)
+    # The network's scores are float32, so that steps must not be too small.
+    step, found, expected = 1e-3, [], []
+    with torch.no_grad():
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            flat = parameter.view(-1)
+            for i in range(len(flat)):
+                middle = float(flat[i])
+                sides = []
+                for side in (step, -step):
+                    flat[i] = middle + side
+                    sides.append(float(loss()))
+                flat[i] = middle
+                expected.append((sides[0] - sides[1]) / (2 * step))
+                found.append(0.0 if gradient is None else float(gradient.view(-1)[i]))
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    assert np.abs(found).max() > 0.05
+
+
+# -- Its parts ---------------------------------------------------------------------------------
+
+
+class Gradients(Optimizer):
+    """Takes no step and keeps what it would have been."""
+
+    def step(self, step):
+        self.found = [None if p.grad is None else p.grad.clone() for p in self.parameters]
+        return super().step(step)
+
+
+@pytest.mark.parametrize("aggregation", ["token", "sequence"])
+@pytest.mark.parametrize("estimator", ["gae", "grpo"])
+def test_micro_batches_add_up(trained, monkeypatch, aggregation, estimator):
+    """Episodes of very different lengths, in parts of three or all at once."""
+    # Not in bfloat16, where the shapes of the parts alone would show.
+    monkeypatch.setattr(forward_module.torch, "autocast", lambda *_: torch.enable_grad())
+    config = PPOConfig(
+        (ENV,), problems=4, samples=2, minibatch=8, aggregation=aggregation, estimator=estimator
+    )
+    trained.add_value_head()
+    chosen, _ = sample_groups(trained, sampling_of(config), seed=3)
+    assert len({sum(trajectory.actions) for trajectory in chosen}) > 1
+    found = []
+    for size in (0, 3):
+        model = copy.deepcopy(trained)
+        optimizer = Gradients(model, replace(STILL, micro_batch=size), 1)
+        row = learn(model, copy.deepcopy(trained), optimizer, config, chosen, 0, 0)
+        found.append((optimizer.found, row))
+    (whole, row), (parts, other) = found
+    for one, two in zip(whole, parts, strict=True):
+        assert (one is None) == (two is None)
+        if one is not None:
+            torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-6)
+    assert other == pytest.approx(row, abs=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.5])
+def test_ratios_at_a_temperature(trained, tmp_path, temperature):
+    config = PPOConfig(
+        (ENV,), updates=2, problems=8, minibatch=8, temperature=temperature, epochs=2
+    )
+    ppo(copy.deepcopy(trained), config, tmp_path)
+    for row in metrics(tmp_path):
+        assert row["first_ratio_deviation"] == 0
+        assert row["ratio_deviation"] > 0
+        assert row["ratio"] == pytest.approx(1, abs=0.1)
+
+
+def test_what_is_logged(trained, tmp_path):
+    """Every update has all of it, and a critic's part only where there is one."""
+    common = {"solved", "reward", "outcome", "validity", "shaping", "length", "truncated"}
+    common |= {"policy_loss", "entropy", "ratio", "clipped", "kl", "kl_weight", "gradient_norm"}
+    for name in ("gae", "rloo"):
+        config = PPOConfig((ENV,), updates=2, problems=4, minibatch=8, estimator=name)
+        ppo(copy.deepcopy(trained), config, tmp_path / name)
+        for row in metrics(tmp_path / name):
+            critic = {"value_loss", "explained_variance"} & row.keys()
+            assert len(critic) == 2 * ESTIMATORS[name].critic
+            assert common <= row.keys()
+            assert all(math.isfinite(value) for value in row.values())
+            assert row["reward"] == pytest.approx(row["outcome"] + 0.5 * row["validity"])
+    assert not HFModel.load(str(tmp_path / "rloo/model")).has_values
+
+
+def test_a_critic_that_no_longer_fits_is_taken_away(trained, tmp_path):
+    trained.add_value_head()
+    config = PPOConfig((ENV,), updates=1, problems=4, minibatch=8, estimator="rloo")
+    assert not ppo(trained, config, tmp_path).has_values
+
+
+# -- The KL divergence -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["loss", "reward"])
+def test_the_reference_holds(trained, tmp_path, where):
+    """The more it costs to leave the reference, the less far one gets."""
+    optimizer = OptimizerConfig(lr=3e-3, muon=False, warmup=0, weight_decay=0.0)
+    reached = []
+    for weight in (0.0, 3.0):
+        config = PPOConfig(
+            (ENV,),
+            updates=6,
+            problems=16,
+            minibatch=16,
+            kl_weight=weight,
+            kl_in=where,
+            optimizer=optimizer,
+        )
+        ppo(copy.deepcopy(trained), config, tmp_path / str(weight))
+        reached.append(metrics(tmp_path / str(weight))[-1]["kl"])
+    assert 0 < reached[1] < 0.6 * reached[0]
+
+
+def test_the_weight_is_steered(trained, tmp_path):
+    """Down while the divergence is below its target, up where it is above."""
+    optimizer = OptimizerConfig(lr=3e-3, muon=False, warmup=0, weight_decay=0.0)
+    for target, rises in ((100.0, False), (1e-5, True)):
+        config = PPOConfig(
+            (ENV,),
+            updates=4,
+            problems=8,
+            minibatch=16,
+            kl_target=target,
+            kl_horizon=32,
+            optimizer=optimizer,
+        )
+        ppo(copy.deepcopy(trained), config, tmp_path / str(target))
+        rows = metrics(tmp_path / str(target))
+        assert rows[0]["kl_weight"] == 0.01
+        assert (rows[-1]["kl_weight"] > 0.01) == rises
+
+
+# -- What is sampled ---------------------------------------------------------------------------
+
+
+def totals(trajectories, samples):
+    earned = [sum(trajectory.rewards) for trajectory in trajectories]
+    return [earned[i : i + samples] for i in range(0, len(earned), samples)]
+
+
+def test_groups_without_signal_are_replaced(trained):
+    """What is kept has a signal; what was dropped was sampled for, by other problems; and without
+    the filter all is kept."""
+    sampling = Sampling((ENV,), "process", problems=6, samples=4, filter_rounds=40)
+    kept, everything = sample_groups(trained, sampling, seed=1)
+    assert len(kept) == 24
+    assert len(everything) > 24
+    assert all(max(group) > min(group) for group in totals(kept, 4))
+    dropped = [t for t in everything if t not in kept]
+    assert len(dropped) == len(everything) - 24
+    assert all(max(group) == min(group) for group in totals(dropped, 4))
+    prompts = [t.tokens[: t.actions.index(True)] for t in everything[::4]]
+    assert len(set(prompts)) == len(prompts)
+    plain, same = sample_groups(trained, replace(sampling, filter_rounds=0), seed=1)
+    assert plain == same == everything[:24]
+
+
+def test_no_signal_at_all(trained, tmp_path):
+    """Nobody goes through the door: nothing is learned, and the log says so."""
+    config = PPOConfig((DoorsSpec(1),), updates=2, problems=3, filter_rounds=2, minibatch=4)
+    before = copy.deepcopy(trained).network.state_dict()
+    model = ppo(trained, config, tmp_path)
+    rows = metrics(tmp_path)
+    assert [row["groups"] for row in rows] == [0, 0]
+    assert "kl" not in rows[0]
+    for name, tensor in model.network.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+def test_overlong_episodes_pay(trained):
+    limit = ENV.make().max_tokens
+    buffer = limit - 4
+    sampling = Sampling((ENV,), "outcome", 8, 2, overlong_buffer=buffer, overlong_penalty=0.5)
+    paid, _ = sample_groups(trained, sampling, seed=2)
+    free, _ = sample_groups(trained, replace(sampling, overlong_buffer=0), seed=2)
+    costs = []
+    for one, other in zip(paid, free, strict=True):
+        assert one.tokens == other.tokens
+        difference = np.subtract(other.rewards, one.rewards)
+        length = sum(one.actions)
+        cost = 0.5 * min(max(0, length - 4), buffer) / buffer
+        assert difference.sum() == pytest.approx(cost)
+        last = max(i for i, acted in enumerate(one.actions) if acted)
+        assert difference[last] == pytest.approx(cost)
+        costs.append(cost)
+    assert max(costs) > 0
+
+
+def test_signal():
+    chosen = sample_like([1.0, 0.5])
+    assert has_signal(chosen)
+    assert not has_signal(sample_like([0.1 + 0.2, 0.3]))
+
+
+def sample_like(rewards):
+    nan = math.nan
+    return [
+        Trajectory((1, 2), (False, True), (0.0, reward), (nan, nan), True, False)
+        for reward in rewards
+    ]
