@@ -21,7 +21,18 @@ _FROM_ZERO = {
     "warmup",
     "workers",
 }
-_SHARES = {"expert_share", "gamma", "lam", "final", "decay_from"}
+_SHARES = {
+    "alternatives",
+    "analysis",
+    "checks",
+    "corrections",
+    "decay_from",
+    "expert_share",
+    "final",
+    "gamma",
+    "lam",
+    "subgoals",
+}
 
 
 def check_config(config: Any) -> None:

@@ -75,7 +75,7 @@ def train(
     _claim(folder, json.loads(json.dumps(resolved, default=str)))
     start = _restore(folder, model, optimizer, carried)
     if start >= steps:
-        model.merge_lora()
+        model.finish_training()
         return
     metrics = folder / METRICS
     _keep_rows(metrics, start)
@@ -114,7 +114,7 @@ def train(
         board.close()
     model.save(folder / MODEL)
     _save_state(folder, model, optimizer, carried, steps)
-    model.merge_lora()
+    model.finish_training()
 
 
 def _diverged(

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from agents.learning.config import check_config
-from agents.learning.demonstrations import demonstrate
+from agents.learning.demonstrations import BehaviourRates, demonstrate
 from agents.learning.forward import forward
 from agents.learning.losses import token_weights
 from agents.learning.optimizers import Optimizer, OptimizerConfig
@@ -37,6 +37,7 @@ class SFTConfig:
     first_batch: int = field(default=0, metadata={"help": "number of the first batch drawn"})
     seed: int = field(default=0, metadata={"help": "of problems and demonstrations"})
     workers: int = field(default=1, metadata={"help": "processes that make demonstrations"})
+    behaviours: BehaviourRates = field(default_factory=BehaviourRates)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
 
@@ -55,9 +56,10 @@ class _Batches(Dataset[Batch]):
         rng = np.random.default_rng(seed)
         for env in self.envs:
             env.reset(seed=int(rng.integers(2**62)))
+        share, rates = self.config.expert_share, self.config.behaviours
         return collate(
             [
-                demonstrate(self.envs[row % len(self.envs)], rng, self.config.expert_share)
+                demonstrate(self.envs[row % len(self.envs)], rng, share, rates)
                 for row in range(self.config.batch)
             ]
         )
@@ -70,7 +72,7 @@ def sft(model: HFModel, config: SFTConfig, folder: Path) -> HFModel:
         ValueError: a setting out of its range.
         FileExistsError: the folder holds another run.
     """
-    check_config(config)
+    _check(config)
     optimizer = Optimizer(model, config.optimizer, config.steps)
     batches: Iterator[Batch] | None = None
 
@@ -87,6 +89,17 @@ def sft(model: HFModel, config: SFTConfig, folder: Path) -> HFModel:
     train(folder, "sft", config, model, optimizer, config.steps, step)
     model.network.eval()
     return model
+
+
+def _check(config: SFTConfig) -> None:
+    check_config(config)
+    for spec in config.envs:
+        ends = spec.make(split="train").on_invalid == "end"
+        if ends and config.behaviours.corrections:
+            raise ValueError(
+                f"corrections can't be shown in {spec}, where a wrong claim ends the episode: add "
+                "on_invalid=feedback to it"
+            )
 
 
 def clone(model: HFModel, optimizer: Optimizer, batch: Batch) -> float:

@@ -130,8 +130,13 @@ class Recorder:
         self._potentials += [math.nan] * len(tokens)
         self._cut = True
 
-    def play(self, tokens: Sequence[int]) -> None:
-        """Write one line, given with the token that ends it (newline or `<eos>`)."""
+    def play(self, tokens: Sequence[int], cloned: bool = True) -> None:
+        """Write one line.
+
+        Args:
+            tokens: with the one that ends it (newline or `<eos>`).
+            cloned: whether it counts as the agent's, to be learned from.
+        """
         earned, feedback = 0.0, ""
         for line, ids in lines_of(tokens, self.env.tokenizer):
             self._lines += 1
@@ -147,7 +152,7 @@ class Recorder:
             self._right = info["terms"]["validity"] >= 0
         reply = self.env.tokenizer.encode(feedback)
         self._tokens += [*tokens, *reply]
-        self._actions += [True] * len(tokens) + [False] * len(reply)
+        self._actions += [cloned] * len(tokens) + [False] * len(reply)
         self._rewards += [0.0] * (len(tokens) - 1) + [earned] + [0.0] * len(reply)
         value = float(self._solved) if self._terminated else self.env.potential()
         self._potentials += [math.nan] * (len(tokens) + len(reply) - 1) + [value]

@@ -102,8 +102,9 @@ class HFModel:
         if not has_adapters(self.network):
             add_adapters(self.network, rank)
 
-    def merge_lora(self) -> None:
-        """Put what adapters have learned into the weights, if it has any."""
+    def finish_training(self) -> None:
+        """Put what adapters have learned into the weights, and drop what was compiled."""
+        self._compiled = None
         if has_adapters(self.network):
             self.network = merged(self.network)
 
@@ -252,7 +253,7 @@ class HFModel:
         """Last hidden states (B, T, H) of padded ids (B, T), with position ids that count from
         each row's first real token."""
         positions = (attention.cumsum(-1) - 1).clamp(min=0)
-        body = self._compiled or self.network.model
+        body = self.network.model if self._compiled is None else self._compiled
         out = body(input_ids=ids, attention_mask=attention, position_ids=positions, use_cache=False)
         return out.last_hidden_state
 

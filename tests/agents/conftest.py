@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
-from toys import ENV
+from toys import ENV, DoorsSpec
 
 from agents.learning.optimizers import OptimizerConfig
 from agents.learning.sft import SFTConfig, sft
@@ -58,6 +59,15 @@ def _trained(
 def trained(_trained: HFModel) -> HFModel:
     """A copy of one's own."""
     return copy.deepcopy(_trained)
+
+
+@pytest.fixture(scope="session")
+def aimless(make_tiny: Callable[..., HFModel], tmp_path_factory: pytest.TempPathFactory) -> HFModel:
+    """A policy that has seen how one goes through a door, and not through which: copy it."""
+    optimizer = OptimizerConfig(lr=1e-2, warmup=5)
+    spec: Any = DoorsSpec(1)
+    config = SFTConfig((spec,), 0.0, steps=100, batch=32, workers=0, optimizer=optimizer)
+    return sft(make_tiny(), config, tmp_path_factory.mktemp("aimless"))
 
 
 @pytest.fixture(scope="session")
