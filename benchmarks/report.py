@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
+from benchmarks.behaviours import NOTE as BEHAVIOUR_NOTE
+from benchmarks.behaviours import behaviour_table
 from benchmarks.compare import PAIRED, compare, paired_cells
 from benchmarks.metrics import families, summarise
 from benchmarks.pictures import accuracy_picture, curves_picture
@@ -96,6 +98,7 @@ def _suite(runs: Sequence[Run], picture: Path) -> list[str]:
         "Tokens per problem are all generated tokens, those of discarded candidates included. "
         "Unfinished episodes and errors count as not solved.",
     ]
+    parts += ["### Behaviours", behaviour_table(runs), BEHAVIOUR_NOTE]
     names = list(families(runs[0].episodes))
     if len(names) > 1:
         parts += ["### By family", _family_table(runs, names)]

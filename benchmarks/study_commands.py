@@ -100,6 +100,16 @@ def sweep(
 
 
 @app.command()
+def behaviours(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, such as before and after.")],
+) -> None:
+    """The behaviours of a reasoner in what runs have written, and whether they were right."""
+    from benchmarks.behaviours import describe
+
+    typer.echo(describe(runs))
+
+
+@app.command()
 def regret(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
 ) -> None:
