@@ -91,6 +91,28 @@ def bootstrap(values: ArrayLike, seed: int = SEED, resamples: int = RESAMPLES) -
     return Estimate(float(sample.mean()), float(low), float(high))
 
 
+def bootstrap_grid(values: ArrayLike, seed: int = SEED, resamples: int = RESAMPLES) -> Estimate:
+    """Mean of `values` over training seeds and problems, shape (S, N), with its percentile
+    bootstrap interval: seeds and problems are both drawn again, so that it covers the luck of
+    either. With one seed it is `bootstrap`'s, and says nothing about other seeds.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    grid = np.asarray(values, dtype=np.float64)
+    if grid.ndim != 2 or grid.size == 0:
+        raise ValueError(f"Expected values of seeds and problems, received shape {grid.shape}")
+    rng = np.random.default_rng(seed)
+    seeds, problems = grid.shape
+    means = np.empty(resamples)
+    for i in range(resamples):
+        rows = np.bincount(rng.integers(seeds, size=seeds), minlength=seeds)
+        columns = np.bincount(rng.integers(problems, size=problems), minlength=problems)
+        means[i] = rows @ grid @ columns / grid.size
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Estimate(float(grid.mean()), float(low), float(high))
+
+
 def wilson(solved: float, episodes: int) -> Estimate:
     """Fraction solved with Wilson's score interval (Wilson, 1927)."""
     if episodes == 0:

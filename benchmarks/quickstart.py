@@ -15,9 +15,7 @@ Killed and called again, it goes on where it was.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -29,11 +27,12 @@ from rich.table import Table
 
 from agents.learning.expert_iteration import ExpertIterationConfig, expert_iteration
 from agents.learning.ppo import PPOConfig, ppo
-from agents.learning.run import METRICS, MODEL
+from agents.learning.run import MODEL
 from agents.learning.sft import SFTConfig, sft
 from agents.learning.specs import EnvSpec
 from agents.models.hf import HFModel
 from agents.models.tiny import TinyConfig, tiny_model
+from benchmarks.compute import seconds_of, steps_for
 from benchmarks.metrics import Estimate, families, pair, summarise
 from benchmarks.records import Run
 from benchmarks.report import write_report
@@ -147,11 +146,6 @@ def _load(folder: Path) -> HFModel:
     return HFModel.load(str(folder / MODEL))
 
 
-def _seconds(folder: Path) -> list[float]:
-    """Seconds of each step of a training run."""
-    return [json.loads(row)["seconds"] for row in (folder / METRICS).read_text().splitlines()]
-
-
 def _extra(folders: dict[str, Path]) -> list[Path]:
     """The training runs that search and learning took."""
     return [folders["search"], folders["ppo"]]
@@ -159,10 +153,8 @@ def _extra(folders: dict[str, Path]) -> list[Path]:
 
 def _control(recipe: Recipe, folders: dict[str, Path]) -> SFTConfig:
     """As many more supervised steps as the seconds of search and learning would have paid for."""
-    extra = sum(map(sum, map(_seconds, _extra(folders))))
-    # The median: a machine that was busy for a while must not cost the control any steps.
-    steps = round(extra / statistics.median(_seconds(folders["sft"])))
-    return replace(recipe.sft, steps=max(1, steps), first_batch=recipe.sft.steps)
+    control = steps_for(recipe.sft, folders["sft"], seconds_of(*_extra(folders)))
+    return replace(control, first_batch=recipe.sft.steps)
 
 
 def _score(recipe: Recipe, root: Path, folders: dict[str, Path]) -> list[Run]:
@@ -195,7 +187,7 @@ def _notes(recipe: Recipe, runs: list[Run], folders: dict[str, Path]) -> str:
         "merely legal. All scores are on problems of the test split; all differences are paired.",
         "",
         f"- Search and learning: greedy accuracy {_difference(before, after)}.",
-        f"- Control, the same extra {sum(map(sum, map(_seconds, _extra(folders)))):.0f} s of "
+        f"- Control, the same extra {seconds_of(*_extra(folders)):.0f} s of "
         f"supervised training on more of the same demonstrations: {_difference(before, control)}.",
         "- MCTS against best-of-8, trained model, equal budget: "
         f"{_difference(_find(runs, 'ppo', 'best_of_n'), _find(runs, 'ppo', 'mcts'))}.",

@@ -110,6 +110,33 @@ def behaviours(
 
 
 @app.command()
+def roadmap(
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder; the same command resumes it. [default: runs/roadmap, or -full]"),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Three seeds and more of everything.")
+    ] = False,
+    seeds: Annotated[int | None, typer.Option(help="So many training seeds instead.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many problems of each family instead.")
+    ] = None,
+) -> None:
+    """The roadmap's claims, measured: search and learning, rewards, data, parameters, critics."""
+    from benchmarks.roadmap import run_roadmap, sized
+    from benchmarks.roadmap_plan import FULL, QUICK
+
+    plan = sized(FULL if full else QUICK, seeds, limit)
+    folder = out or Path("runs") / ("roadmap-full" if full else "roadmap")
+    words = ["reason-bench roadmap", *(["--full"] if full else [])]
+    words += [f"--seeds {seeds}"] if seeds else []
+    words += [f"--limit {limit}"] if limit else []
+    report = run_roadmap(plan, folder, " ".join([*words, f"--out {folder}"]), typer.echo)
+    typer.echo(f"Roadmap: {report}")
+
+
+@app.command()
 def regret(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
 ) -> None:

@@ -1,7 +1,7 @@
 """Expert iteration: search against the verifier, clone what was found, repeat
 (Anthony, Tian and Barber, "Thinking fast and slow with deep learning and tree search", 2017).
 
-A value head learns the states of the search trees, with their exact potentials as targets: many of
+Unless its weight is 0, a value head learns the states of the search trees, with their exact potentials as targets: many of
 them lead nowhere, which no cloned solution could show. That makes the guide `value` for searches
 that may not read the verifier.
 
@@ -59,7 +59,11 @@ def expert_iteration(model: HFModel, config: ExpertIterationConfig, folder: Path
     """
     check_config(config)
     strategy = load_strategy("mcts", simulations=config.simulations, branch=config.branch)
-    model.add_value_head()
+    if config.value_weight:
+        model.add_value_head()
+    else:
+        # One that is not learned no longer fits once the network below it has moved.
+        model.value_head = None
     # How many steps a round takes differs with what is found: the schedule runs over the most.
     most = config.epochs * -(-config.problems * (1 + config.leaves) // config.minibatch)
     optimizer = Optimizer(model, config.optimizer, config.rounds * most)

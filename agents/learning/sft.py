@@ -1,6 +1,7 @@
 """Supervised fine-tuning: clone demonstrations (policy initialisation).
 
-Every step draws fresh problems and fresh demonstrations of them; only the agent's own tokens are
+Every step draws fresh problems and fresh demonstrations of them (with more than one pass, those of
+the first again); only the agent's own tokens are
 trained on, never the prompt or what the environment writes.
 """
 
@@ -34,6 +35,7 @@ class SFTConfig:
     expert_share: float = field(default=0.5, metadata={"help": "share of expert lines, 0 to 1"})
     steps: int = field(default=1000, metadata={"help": "updates"})
     batch: int = field(default=128, metadata={"help": "episodes per update"})
+    passes: int = field(default=1, metadata={"help": "passes over the demonstrations"})
     first_batch: int = field(default=0, metadata={"help": "number of the first batch drawn"})
     seed: int = field(default=0, metadata={"help": "of problems and demonstrations"})
     workers: int = field(default=1, metadata={"help": "processes that make demonstrations"})
@@ -52,6 +54,7 @@ class _Batches(Dataset[Batch]):
         return self.config.steps
 
     def __getitem__(self, number: int) -> Batch:
+        number %= -(-self.config.steps // self.config.passes)
         seed = stream_seed("sft", self.config.seed, self.config.first_batch + number)
         rng = np.random.default_rng(seed)
         for env in self.envs:

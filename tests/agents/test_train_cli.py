@@ -46,6 +46,7 @@ def test_tiny_then_sft_then_search_then_ppo(train, tmp_path):
         ["sft", "--steps", 4, "--batch", 8, "--workers", 0],
         ["expert-iteration", "--rounds", 1, "--problems", 4, "--simulations", 2],
         ["ppo", "--updates", 2, "--problems", 4, "--minibatch", 4, "--reward", "shaped"],
+        ["dpo", "--updates", 2, "--problems", 4, "--guide", "policy", "--margin", 0],
     ):
         run = tmp_path / command
         code, out, err = train(command, "--model", model, "--out", run, "--env", ENV, *options)
@@ -59,7 +60,7 @@ def test_tiny_then_sft_then_search_then_ppo(train, tmp_path):
         trained = HFModel.load(str(run / "model"))
         assert trained.digest != HFModel.load(str(model)).digest
         model = run / "model"
-    assert trained.has_values
+        assert trained.has_values == (command in ("expert-iteration", "ppo"))
 
 
 def test_the_same_command_again_resumes(train, start, tmp_path):
@@ -118,6 +119,24 @@ def test_mistakes_of_sft(train, start, tmp_path, arguments, message):
         ("ppo", ["--env", "Countdwn-v0"], "Countdown"),
         ("ppo", ["--updates", 0], "updates"),
         ("ppo", ["--minibatch", 0], "minibatch"),
+        ("ppo", ["--estimator", "grp"], "Did you mean 'grpo'"),
+        ("ppo", ["--loss", "gsop"], "Did you mean 'gspo'"),
+        ("ppo", ["--estimator", "rloo", "--samples", 1], "samples must be 2 or more, received 1"),
+        ("ppo", ["--filter-rounds", 2, "--samples", 1], "filter_rounds compares the episodes"),
+        ("ppo", ["--estimator", "grpo", "--gamma", 0.9], "gamma must be 1, received 0.9"),
+        ("ppo", ["--dual-clip", 0.5], "dual_clip must be above 1, or 0 for none"),
+        ("ppo", ["--temperature", 0], "temperature must be above 0"),
+        ("ppo", ["--kl-estimator", "k1"], "kl_estimator=k1 has no gradient on average"),
+        ("ppo", ["--kl-in", "los"], "Did you mean 'loss'"),
+        ("ppo", ["--kl-target", 0.1, "--kl-weight", 0], "kl_weight, which is 0"),
+        ("ppo", ["--overlong-buffer", 9999], "overlong_buffer must be at most max_tokens"),
+        ("ppo", ["--env", "Jsonl-v0:source=/no/such/file.jsonl"], "/no/such/file"),
+        ("dpo", ["--smoothing", 0.5], "smoothing must be below 0.5, received 0.5"),
+        ("dpo", ["--beta", 0], "beta must be above 0"),
+        ("dpo", ["--guide", "orcale"], "Did you mean 'oracle'"),
+        ("sft", ["--corrections", 0.5], "add on_invalid=feedback"),
+        ("sft", ["--checks", 2], "checks must be in 0..1, received 2.0"),
+        ("sft", ["--lora", -1], "lora must be 0 or more"),
         ("expert-iteration", ["--simulations", 0], "simulations must be 1 or more"),
         ("expert-iteration", ["--guide", "orcale"], "Did you mean 'oracle'"),
         ("expert-iteration", ["--budget-tokens", 0], "budget_tokens must be 1 or more"),

@@ -1,0 +1,91 @@
+"""The roadmap experiment: are its claims true of what is built here, and at what size?
+
+`reason-bench roadmap` trains the stages of `roadmap_plan`, scores them all on one suite of unseen
+problems of three families, and writes `ROADMAP.md`. Killed and called again, it goes on where it
+was; so it does with more seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from agents.learning.expert_iteration import ExpertIterationConfig, expert_iteration
+from agents.learning.ppo import ppo
+from agents.learning.run import MODEL
+from agents.learning.sft import SFTConfig, sft
+from agents.models.hf import HFModel
+from agents.models.tiny import tiny_model
+from benchmarks.roadmap_plan import SEARCH, Config, Plan, Stage, stages_of
+from benchmarks.roadmap_report import write_roadmap
+from benchmarks.roadmap_scores import Scores
+from benchmarks.runner import run_suite
+
+
+def run_roadmap(plan: Plan, out: Path, command: str, say: Callable[[str], None] = print) -> Path:
+    """Train, score and report.
+
+    Args:
+        out: folder; a folder for each seed is made below it.
+        command: that does it again, for the report.
+        say: told of each stage before it is made.
+
+    Returns:
+        The report.
+    """
+    scores = Scores(plan.seeds)
+    for seed in plan.seeds:
+        root = out / f"seed-{seed}"
+        for name, stage in stages_of(plan, seed, root).items():
+            say(f"seed {seed}: {stage.label}")
+            train_stage(root, name, stage, seed)
+            for strategy in strategies_of(stage):
+                run = run_suite(
+                    plan.suite,
+                    root / "scores" / f"{name}-{strategy}",
+                    model=str(root / name / MODEL),
+                    strategy=strategy,
+                    limit=plan.limit,
+                    label=stage.label,
+                    chunk=128,
+                    progress=False,
+                )
+                scores.add(seed, name, strategy, run)
+    return write_roadmap(plan, scores, out, command)
+
+
+def strategies_of(stage: Stage) -> Iterator[str]:
+    """How a stage is scored."""
+    yield "greedy"
+    if stage.searched:
+        yield SEARCH
+
+
+def train_stage(root: Path, name: str, stage: Stage, seed: int) -> None:
+    """Train a stage into its folder, or do nothing where that is done."""
+    if stage.start is None:
+        model = HFModel(tiny_model(stage.shape, seed))
+    else:
+        model = HFModel.load(str(root / stage.start / MODEL))
+    _train(model, stage.config(), root / name)
+
+
+def _train(model: HFModel, config: Config, folder: Path) -> None:
+    if isinstance(config, SFTConfig):
+        sft(model, config, folder)
+    elif isinstance(config, ExpertIterationConfig):
+        expert_iteration(model, config, folder)
+    else:
+        ppo(model, config, folder)
+
+
+def sized(plan: Plan, seeds: int | None, limit: int | None) -> Plan:
+    """The plan with another number of seeds, or of problems of each family."""
+    if seeds is not None and seeds < 1:
+        raise ValueError(f"seeds must be 1 or more, received {seeds}")
+    return replace(
+        plan,
+        seeds=plan.seeds if seeds is None else tuple(range(seeds)),
+        limit=plan.limit if limit is None else limit,
+    )

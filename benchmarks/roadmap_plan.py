@@ -1,0 +1,151 @@
+"""What `reason-bench roadmap` trains and asks: stages, as data, in the order they are made in.
+
+Every stage but the first goes on from another. What some of them get depends on what the others
+took: a control gets their seconds, expert data as many solutions as search found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from agents.learning.expert_iteration import ExpertIterationConfig
+from agents.learning.optimizers import OptimizerConfig
+from agents.learning.ppo import PPOConfig
+from agents.learning.sft import SFTConfig
+from agents.learning.specs import EnvSpec
+from agents.models.tiny import TinyConfig
+from benchmarks.compute import rows_of, seconds_of, steps_for
+
+FAMILIES = (
+    EnvSpec.parse("Countdown-v0:level=1,feedback=state"),
+    EnvSpec.parse("LinearEquation-v0:level=1,feedback=state"),
+    EnvSpec.parse("GraphPath-v0:level=1,feedback=state"),
+)
+ESTIMATORS = ("reinforce_baseline", "rloo", "grpo", "dr_grpo")
+REWARDS = ("outcome", "process", "shaped")
+SEARCH = "mcts"
+
+Config = SFTConfig | ExpertIterationConfig | PPOConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The sizes of everything. Tuned on train and dev problems only.
+
+    Attributes:
+        suite: that all stages are scored on.
+        limit: at most so many problems of each family; None: all.
+        seeds: of training; each is the whole experiment over again.
+        tiny, large: shapes of the models; the large one has four times the parameters.
+        sft, search, ppo: the main line.
+        choice: PPO's, for what compares rewards and estimators: from the initialised model.
+    """
+
+    suite: str
+    limit: int | None
+    seeds: tuple[int, ...]
+    tiny: TinyConfig
+    large: TinyConfig
+    sft: SFTConfig
+    search: ExpertIterationConfig
+    ppo: PPOConfig
+    choice: PPOConfig
+
+
+# Search sees the verifier at the end of episodes and nothing else: no potential, no expert.
+_SEARCH = ExpertIterationConfig(FAMILIES, rounds=12, guide="public", value_weight=0.0, leaves=0)
+_PPO = OptimizerConfig(lr=1e-4, muon=False, warmup=10, weight_decay=0.0)
+QUICK = Plan(
+    suite="roadmap",
+    limit=200,
+    seeds=(0,),
+    tiny=TinyConfig(),
+    large=TinyConfig(layers=5, width=240, heads=6),
+    sft=SFTConfig(FAMILIES, expert_share=0.25, steps=600),
+    search=_SEARCH,
+    ppo=PPOConfig(FAMILIES, updates=40, optimizer=_PPO),
+    choice=PPOConfig(FAMILIES, updates=30, problems=128, samples=4, optimizer=_PPO),
+)
+FULL = replace(
+    QUICK,
+    limit=None,
+    seeds=(0, 1, 2),
+    sft=replace(QUICK.sft, steps=1000),
+    search=replace(_SEARCH, rounds=30),
+    ppo=replace(QUICK.ppo, updates=80),
+    choice=replace(QUICK.choice, updates=60),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A model of the experiment.
+
+    Attributes:
+        label: in tables.
+        start: stage that it goes on from; None: an untrained model of the shape `shape`.
+        config: what it is trained with, known once the stages before it are there.
+        searched: whether it is also scored with tree search.
+    """
+
+    label: str
+    start: str | None
+    config: Callable[[], Config]
+    shape: TinyConfig = field(default_factory=TinyConfig)
+    searched: bool = False
+
+
+def stages_of(plan: Plan, seed: int, root: Path) -> dict[str, Stage]:
+    """The stages of one seed, whose run folders are below `root`.
+
+    Args:
+        seed: of models, demonstrations, searches and samples.
+    """
+    sft, search = replace(plan.sft, seed=seed), replace(plan.search, seed=seed)
+    choice = replace(plan.choice, seed=seed)
+
+    def control() -> SFTConfig:
+        extra = seconds_of(root / "searched", root / "trained")
+        return replace(steps_for(sft, root / "initialised", extra), first_batch=sft.steps)
+
+    def expert_data() -> SFTConfig:
+        """As many solutions of an expert as search found, with the same passes and optimizer."""
+        found = sum(row["found"] for row in rows_of(root / "searched")) * search.problems
+        batches = -(-round(found) // search.minibatch)
+        return replace(
+            sft,
+            expert_share=1.0,
+            steps=max(1, search.epochs * batches),
+            passes=search.epochs,
+            batch=search.minibatch,
+            first_batch=sft.steps,
+            optimizer=search.optimizer,
+        )
+
+    def large_long() -> SFTConfig:
+        line = (root / name for name in ("initialised", "searched", "trained"))
+        return steps_for(sft, root / "large", seconds_of(*line))
+
+    start = "initialised"
+    stages = {
+        "initialised": Stage("initialised", None, lambda: sft, plan.tiny, True),
+        "searched": Stage("expert iteration", start, lambda: search, searched=True),
+        "trained": Stage(
+            "then PPO", "searched", lambda: replace(plan.ppo, seed=seed), searched=True
+        ),
+        "control": Stage("control: more SFT", start, control, searched=True),
+        "expert-data": Stage("expert data", start, expert_data),
+        "large": Stage("4x parameters", None, lambda: sft, plan.large, True),
+        "large-long": Stage("4x, equal compute", None, large_long, plan.large, True),
+    }
+    for reward in REWARDS:
+        stages[f"reward-{reward}"] = _choice(f"{reward} reward", replace(choice, reward=reward))
+    for name in ESTIMATORS:
+        stages[f"estimator-{name}"] = _choice(name, replace(choice, estimator=name))
+    return stages
+
+
+def _choice(label: str, config: PPOConfig) -> Stage:
+    return Stage(label, "initialised", lambda: config)
