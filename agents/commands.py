@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from agents.integrations.openrlhf.export import ExportConfig, export
 from agents.learning.dpo import DPOConfig, dpo
 from agents.learning.expert_iteration import ExpertIterationConfig, expert_iteration
 from agents.learning.ppo import PPOConfig, ppo
@@ -29,7 +30,9 @@ app = typer.Typer(
 )
 
 _OUT = Annotated[Path, typer.Option(help="Run folder; the same command resumes it.")]
-_MODEL = Annotated[Path, typer.Option(help="Folder of the model to go on from.")]
+_MODEL = Annotated[str, typer.Option(help="Folder of the model to go on from, or a hub id.")]
+_GIVEN = ("envs", "model")
+"""Fields of configurations that are options of all commands."""
 _ENV = Annotated[
     list[str], typer.Option(help="An environment to train on: Countdown-v0:level=1,feedback=state")
 ]
@@ -56,15 +59,30 @@ def tiny(
     typer.echo(f"model: {out}")
 
 
-def _command(name: str, config: type, trainer: Callable[[HFModel, Any, Path], HFModel]) -> None:
-    """Add a command whose options are the fields of a configuration, nested ones included."""
+def _trainer(name: str, config: type, trainer: Callable[[HFModel, Any, Path], HFModel]) -> None:
+    """Add a command that trains a model."""
+
+    def action(model: str, built: Any, out: Path) -> None:
+        trainer(HFModel.load(model), built, out)
+        typer.echo(f"model: {out / MODEL}")
+
+    _command(name, config, action, trainer.__doc__ or "")
+
+
+def _command(
+    name: str, config: type, action: Callable[[str, Any, Path], None], description: str
+) -> None:
+    """Add a command whose options are the fields of a configuration, nested ones included.
+
+    Args:
+        action: takes the model's folder or hub id, the configuration and the output folder.
+        description: its first line is the command's help.
+    """
     options = {option.name: option for option in _options(config)}
 
     def command(**given: Any) -> None:
-        out, model = given.pop("out"), given.pop("model")
-        envs = tuple(EnvSpec.parse(text) for text in given.pop("env"))
-        trainer(HFModel.load(str(model)), _build(config, {**given, "envs": envs}), out)
-        typer.echo(f"model: {out / MODEL}")
+        given["envs"] = tuple(EnvSpec.parse(text) for text in given.pop("env"))
+        action(given["model"], _build(config, given), given["out"])
 
     head = {"env": _ENV, "model": _MODEL, "out": _OUT}
     parameters = [
@@ -72,7 +90,7 @@ def _command(name: str, config: type, trainer: Callable[[HFModel, Any, Path], HF
         for key, kind in head.items()
     ]
     command.__signature__ = inspect.Signature([*parameters, *options.values()])  # type: ignore[attr-defined]
-    command.__doc__ = (trainer.__doc__ or "").splitlines()[0]
+    command.__doc__ = description.splitlines()[0]
     app.command(name)(command)
 
 
@@ -84,7 +102,7 @@ def _options(config: type) -> list[inspect.Parameter]:
     hints = get_type_hints(config)
     options = []
     for field in fields(config):
-        if field.name == "envs":
+        if field.name in _GIVEN:
             continue
         default = _default(field)
         if is_dataclass(default):
@@ -107,7 +125,7 @@ def _build(config: type, given: dict[str, Any]) -> Any:
     """The configuration from flat options."""
     values: dict[str, Any] = {}
     for field in fields(config):
-        default = None if field.name == "envs" else _default(field)
+        default = None if field.name in _GIVEN else _default(field)
         if default is not None and is_dataclass(default) and not isinstance(default, type):
             inner = {f.name: given[f.name] for f in fields(default)}
             values[field.name] = type(default)(**inner)
@@ -116,8 +134,19 @@ def _build(config: type, given: dict[str, Any]) -> Any:
     return config(**values)
 
 
-_command("sft", SFTConfig, sft)
-_command("expert-iteration", ExpertIterationConfig, expert_iteration)
-_command("ppo", PPOConfig, ppo)
-_command("dpo", DPOConfig, dpo)
-_command("reward-model", RewardModelConfig, reward_model)
+def _export(model: str, config: ExportConfig, out: Path) -> None:
+    export(out, config)
+    typer.echo(f"OpenRLHF folder: {out} (its README.md says how to run it)")
+
+
+_trainer("sft", SFTConfig, sft)
+_trainer("expert-iteration", ExpertIterationConfig, expert_iteration)
+_trainer("ppo", PPOConfig, ppo)
+_trainer("dpo", DPOConfig, dpo)
+_trainer("reward-model", RewardModelConfig, reward_model)
+_command(
+    "openrlhf-export",
+    ExportConfig,
+    _export,
+    "A folder that trains with OpenRLHF: prompts, agent, reward function, launch scripts.",
+)

@@ -14,8 +14,9 @@
 By itself TRL lets a model write its whole text in one go. It is judged as at episode granularity:
 line by line until one of them ends the episode; a text that ends before is given up, and what
 comes after is ignored (yet trained on: nothing stops the model there but its own `<eos>`). The
-model sees no feedback, and environments that give some are refused. With `rollout_function` it
-writes line by line as under our own trainers, reads the feedback, and stops where the episode does:
+model sees no feedback, and environments that give some are refused. With `rollout_function` of
+`agents.integrations.trl_rollout` it writes line by line as under our own trainers, reads the
+feedback, and stops where the episode does:
 
     rows = prompt_dataset(["Countdown-v0:feedback=state"], 1000, seed=0, feedback=True)
     trainer = GRPOTrainer(..., train_dataset=rows, rollout_func=rollout_function(rows))
@@ -27,25 +28,21 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count as numbers
 from typing import Any
 
 import gymnasium
-import torch
 from tokenizers.processors import TemplateProcessing
 
-from agents.learning.rollout import rollout
+from agents.integrations.problems import distinct_problems
 from agents.learning.specs import EnvSpec
 from agents.models.export import fast_tokenizer
-from agents.models.hf import HFModel
 from reason_env import lines
 from reason_env.env import ReasonEnv
 from reason_env.errors import choose, require
 from reason_env.rewards import RewardConfig, RewardTerms, reward_config
-from reason_env.splits import stream_seed
 from reason_env.tokenizer import BOS, EOS, SPECIALS, TOKENIZER
 
 PROBLEM = "problem"
@@ -53,8 +50,6 @@ PROBLEM = "problem"
 WRITTEN = "written_ids"
 """What `rollout_function` adds: the token ids that the agent wrote, without the feedback."""
 TERMS = ("outcome", "validity", "shaping")
-_DRAWS_PER_PROBLEM = 300
-"""Repeated draws after which a level is held to have no more problems."""
 
 
 def bos_tokenizer() -> Any:
@@ -109,36 +104,24 @@ def prompt_dataset(
         raise ValueError("Expected one or more environments, received none")
     choose(split, ["train", "dev"], "split of a prompt data set")
     parsed = [EnvSpec.parse(spec) if isinstance(spec, str) else spec for spec in specs]
-    streams = [_draws(spec, seed, split, feedback) for spec in parsed]
+    for spec in parsed:
+        _check_spec(spec, split, feedback)
     rows: dict[str, list[Any]] = {"prompt": [], PROBLEM: []}
-    seen: set[tuple[str, str]] = set()
-    for number in range(count):
-        spec, stream = parsed[number % len(parsed)], streams[number % len(parsed)]
-        for _ in range(_DRAWS_PER_PROBLEM):
-            content, prompt, problem = next(stream)
-            if content not in seen:
-                break
-        else:
-            raise ValueError(
-                f"{spec} has too few {split} problems: after {number} of {count}, "
-                f"{_DRAWS_PER_PROBLEM} draws gave nothing new. Ask for fewer, or add levels"
-            )
-        seen.add(content)
-        rows["prompt"].append([{"role": "user", "content": prompt}] if chat else prompt)
-        rows[PROBLEM].append(problem)
+    for one in distinct_problems(parsed, count, seed, split, "trl"):
+        prompt = [{"role": "user", "content": one.prompt}] if chat else one.prompt
+        kwargs = {**dict(one.spec.kwargs), "split": split}
+        value = {"env": one.spec.id, "kwargs": kwargs, "seed": one.seed}
+        rows["prompt"].append(prompt)
+        rows[PROBLEM].append(json.dumps(value, sort_keys=True))
     return require("datasets", "trl").Dataset.from_dict(rows)
 
 
-def _draws(
-    spec: EnvSpec, seed: int, split: str, feedback: bool
-) -> Iterator[tuple[tuple[str, str], str, str]]:
-    """Content, prompt and JSON of one environment's problems; they may repeat."""
+def _check_spec(spec: EnvSpec, split: str, feedback: bool) -> None:
     kwargs = dict(spec.kwargs)
     if kwargs.get("split", split) != split:
         raise ValueError(f"Expected {split} problems, received {spec}: leave out its split")
     if "reward" in kwargs:
         raise ValueError(f"The reward is reward_function's: leave it out of {spec}")
-    kwargs["split"] = split
     env = spec.make(split=split)
     if not feedback and (env.feedback != "none" or env.on_invalid != "end"):
         raise ValueError(
@@ -150,16 +133,10 @@ def _draws(
         json.dumps(kwargs)
     except (TypeError, ValueError) as error:
         raise ValueError(f"The arguments of {spec} must be JSON values: {error}") from error
-    for number in numbers():
-        drawn = stream_seed("trl", split, str(spec), seed, number)
-        env.reset(seed=drawn)
-        content = (env.task.name, str(env.task.canonical(env.episode.problem)))
-        problem = json.dumps({"env": spec.id, "kwargs": kwargs, "seed": drawn}, sort_keys=True)
-        yield content, env.episode.text, problem
 
 
 @lru_cache(maxsize=1024)
-def _begun(problem: str, granularity: str, gamma: float) -> ReasonEnv:
+def begun(problem: str, granularity: str, gamma: float) -> ReasonEnv:
     """An environment reset to a problem: to be copied, never to be stepped.
 
     Args:
@@ -248,7 +225,7 @@ class EnvReward:
             ended = [len(ids) > 0 and ids[-1] in self.eos for ids in completion_ids]
         gamma = self.weights.gamma
         for problem, prompt in zip(columns[PROBLEM], prompts, strict=True):
-            expected = _begun(problem, "-Episode", gamma).episode.text
+            expected = begun(problem, "-Episode", gamma).episode.text
             shown = _text_of(prompt)
             if expected.strip() not in shown:
                 raise ValueError(
@@ -314,7 +291,7 @@ def term_functions(
 @lru_cache(maxsize=4096)  # `term_functions` ask thrice for every text
 def _terms(problem: str, text: str, ended: bool, gamma: float) -> RewardTerms:
     """The episode's reward terms, unweighted."""
-    env = copy.copy(_begun(problem, "-Episode", gamma))
+    env = copy.copy(begun(problem, "-Episode", gamma))
     if not ended:
         plain = lines.normalise(text).replace(lines.OUTSIDE, "?")
         # A line that spends the budget is cut there, unverified, by the environment itself.
@@ -347,82 +324,3 @@ def _text_of(written: Any, roles: Collection[str] = ()) -> str:
         if not roles or message.get("role", "assistant") in roles:
             texts.append(content)
     return "\n".join(texts)
-
-
-# -- Multi-turn ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class EnvRollout:
-    """A rollout function for `rollout_func=`; make it with `rollout_function`."""
-
-    problems: dict[str, str] = field(repr=False)
-    line_tokens: int
-
-    def __call__(self, prompts: Sequence[str], trainer: Any) -> dict[str, Any]:
-        """Play one episode for each prompt (TRL repeats them `num_generations` times).
-
-        Raises:
-            ValueError: a prompt of another data set, another tokenizer than ours, vLLM, or
-                `mask_truncated_completions`.
-        """
-        if trainer.processing_class.get_vocab() != bos_tokenizer().get_vocab():
-            raise ValueError("rollout_function needs processing_class=bos_tokenizer()")
-        if trainer.use_vllm:
-            raise ValueError("rollout_function samples itself: leave out use_vllm")
-        if trainer.mask_truncated_completions:
-            raise ValueError(
-                "Episodes that end by a line have no <eos>, and TRL takes them for truncated: "
-                "leave out mask_truncated_completions"
-            )
-        for prompt in prompts:
-            if prompt not in self.problems:
-                raise ValueError(f"The prompt {prompt!r:.200} is not in rollout_function's rows")
-        network = trainer.accelerator.unwrap_model(trainer.model)
-        network = network.get_base_model() if hasattr(network, "peft_type") else network
-        training = network.training
-        network.eval()
-        try:
-            trajectories = rollout(
-                HFModel(network),
-                [copy.copy(_begun(self.problems[prompt], "", 1.0)) for prompt in prompts],
-                # TRL seeds torch's stream, per process, and stores it with its checkpoints.
-                seed=int(torch.randint(2**62, ())),
-                temperature=trainer.temperature,
-                line_tokens=self.line_tokens,
-            )
-        finally:
-            network.train(training)
-        starts = [trajectory.actions.index(True) for trajectory in trajectories]
-        return {
-            "prompt_ids": [list(t.tokens[:n]) for t, n in zip(trajectories, starts)],
-            "completion_ids": [list(t.tokens[n:]) for t, n in zip(trajectories, starts)],
-            "env_mask": [[int(a) for a in t.actions[n:]] for t, n in zip(trajectories, starts)],
-            "logprobs": None,  # TRL computes them
-            WRITTEN: [[x for x, a in zip(t.tokens, t.actions) if a] for t in trajectories],
-        }
-
-
-def rollout_function(rows: Any, line_tokens: int = 32) -> EnvRollout:
-    """Multi-turn episodes: the model writes a line, reads the feedback, and goes on.
-
-    For our own checkpoints and `bos_tokenizer`, without vLLM. `rollout_func` is experimental in
-    TRL, which says so in a warning. Of TRL's sampling options only `temperature` counts, and the
-    environment's budgets take the place of `max_completion_length`. (In TRL's log, `clipped_ratio`
-    then counts episodes that did not end by `<eos>`: that is no fault.)
-
-    Args:
-        rows: the data sets' rows of `prompt` and `problem`, all that are trained or evaluated on.
-        line_tokens: a line that is not ended within so many tokens is given up there.
-
-    Raises:
-        ValueError: prompts that are messages, or one that stands for two problems.
-    """
-    problems: dict[str, str] = {}
-    for row in rows:
-        prompt, problem = row["prompt"], row[PROBLEM]
-        if not isinstance(prompt, str):
-            raise ValueError(f"Expected prompts of plain text, received {prompt!r:.200}")
-        if problems.setdefault(prompt, problem) != problem:
-            raise ValueError(f"The prompt {prompt!r:.200} stands for two problems of the rows")
-    return EnvRollout(problems, line_tokens)

@@ -1,9 +1,9 @@
 """Expert iteration: search against the verifier, clone what was found, repeat
 (Anthony, Tian and Barber, "Thinking fast and slow with deep learning and tree search", 2017).
 
-Unless its weight is 0, a value head learns the states of the search trees, with their exact potentials as targets: many of
-them lead nowhere, which no cloned solution could show. That makes the guide `value` for searches
-that may not read the verifier.
+Unless its weight is 0, a value head learns the states of the search trees, with their exact
+potentials as targets: many of them lead nowhere, which no cloned solution could show. That makes
+the guide `value` for searches that may not read the verifier.
 
 Every round draws fresh problems of the train split: cloning the same few solutions again and again
 overfits, so the search goes on to new problems rather than to more solutions of the old ones.

@@ -74,6 +74,20 @@ def test_the_same_command_again_resumes(train, start, tmp_path):
     assert HFModel.load(str(tmp_path / "run/model")).digest == digest
 
 
+def test_openrlhf_export(train, start, tmp_path):
+    out = tmp_path / "out"
+    command = ["openrlhf-export", "--model", start, "--env", ENV, "--out", out]
+    command += ["--prompts", 16, "--evals", 4, "--estimator", "rloo", "--gpus", 1]
+    code, said, err = train(*command)
+    assert (code, err) == (0, "")
+    assert said == f"OpenRLHF folder: {out} (its README.md says how to run it)\n"
+    assert len((out / "prompts.jsonl").read_text().splitlines()) == 16
+    assert "--algo.advantage.estimator rloo" in (out / "launch.sh").read_text()
+    assert str(start) in (out / "launch.sh").read_text()
+    code, _, err = train(*command)
+    assert (code, err) == (2, f"error: {out} is not empty; choose another folder\n")
+
+
 def test_options_are_those_of_the_configurations(train):
     code, out, _ = train("ppo", "--help")
     assert code == 0
@@ -134,6 +148,9 @@ def test_mistakes_of_sft(train, start, tmp_path, arguments, message):
         ("dpo", ["--smoothing", 0.5], "smoothing must be below 0.5, received 0.5"),
         ("dpo", ["--beta", 0], "beta must be above 0"),
         ("dpo", ["--guide", "orcale"], "Did you mean 'oracle'"),
+        ("openrlhf-export", ["--estimator", "grp_norm"], "Did you mean 'group_norm'"),
+        ("openrlhf-export", ["--single-turn"], "set step_rewards to false"),
+        ("openrlhf-export", ["--env", "Countdown-v0:split=test"], "train split only"),
         ("sft", ["--corrections", 0.5], "add on_invalid=feedback"),
         ("sft", ["--checks", 2], "checks must be in 0..1, received 2.0"),
         ("sft", ["--lora", -1], "lora must be 0 or more"),

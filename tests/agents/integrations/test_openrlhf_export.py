@@ -116,7 +116,7 @@ class FewProblems(DoorsSpec):
 def test_problems_run_out():
     few = problems([FewProblems(), FewProblems()], 4, 0)
     assert len({row.prompt for row in few}) == 4
-    with pytest.raises(ValueError, match=r"too few train problems: after [4-8] of 9 rows"):
+    with pytest.raises(ValueError, match=r"too few train problems: after [4-8] of 9"):
         problems([FewProblems()], 9, 0)
 
 
