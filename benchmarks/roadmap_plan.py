@@ -20,7 +20,7 @@ from benchmarks.compute import rows_of, seconds_of, steps_for
 
 FAMILIES = (
     EnvSpec.parse("Countdown-v0:level=1,feedback=state"),
-    EnvSpec.parse("LinearEquation-v0:level=1,feedback=state"),
+    EnvSpec.parse("LinearEquation-v0:level=1,feedback=state,max_steps=6,max_tokens=64"),
     EnvSpec.parse("GraphPath-v0:level=1,feedback=state"),
 )
 ESTIMATORS = ("reinforce_baseline", "rloo", "grpo", "dr_grpo")
@@ -54,26 +54,37 @@ class Plan:
     choice: PPOConfig
 
 
-# Search sees the verifier at the end of episodes and nothing else: no potential, no expert.
-_SEARCH = ExpertIterationConfig(FAMILIES, rounds=12, guide="public", value_weight=0.0, leaves=0)
-_PPO = OptimizerConfig(lr=1e-4, muon=False, warmup=10, weight_decay=0.0)
+# Sixteen episodes of like length at a time: those of one family are twice as long as another's.
+_SFT = OptimizerConfig(micro_batch=16)
+_SEARCH = OptimizerConfig(lr=5e-4, warmup=10, micro_batch=16)
+_PPO = OptimizerConfig(lr=1e-4, muon=False, warmup=10, weight_decay=0.0, micro_batch=16)
 QUICK = Plan(
     suite="roadmap",
     limit=200,
     seeds=(0,),
     tiny=TinyConfig(),
     large=TinyConfig(layers=5, width=240, heads=6),
-    sft=SFTConfig(FAMILIES, expert_share=0.25, steps=600),
-    search=_SEARCH,
-    ppo=PPOConfig(FAMILIES, updates=40, optimizer=_PPO),
-    choice=PPOConfig(FAMILIES, updates=30, problems=128, samples=4, optimizer=_PPO),
+    sft=SFTConfig(FAMILIES, expert_share=0.25, steps=400, optimizer=_SFT),
+    # Search sees the verifier at the end of episodes and nothing else: no potential, no expert.
+    search=ExpertIterationConfig(
+        FAMILIES,
+        rounds=12,
+        problems=384,
+        guide="public",
+        budget_tokens=256,
+        value_weight=0.0,
+        leaves=0,
+        optimizer=_SEARCH,
+    ),
+    ppo=PPOConfig(FAMILIES, updates=40, problems=192, optimizer=_PPO),
+    choice=PPOConfig(FAMILIES, updates=30, problems=72, samples=4, optimizer=_PPO),
 )
 FULL = replace(
     QUICK,
     limit=None,
     seeds=(0, 1, 2),
     sft=replace(QUICK.sft, steps=1000),
-    search=replace(_SEARCH, rounds=30),
+    search=replace(QUICK.search, rounds=30),
     ppo=replace(QUICK.ppo, updates=80),
     choice=replace(QUICK.choice, updates=60),
 )

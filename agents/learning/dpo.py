@@ -178,7 +178,7 @@ def _learn(
     for _ in range(config.epochs):
         for chosen in torch.from_numpy(rng.permutation(len(batch) // 2)).split(config.minibatch):
             sums = np.zeros(4)
-            for micro in optimizer.micro_batches(chosen):
+            for micro in optimizer.micro_batches(chosen, batch.lengths[2 * chosen]):
                 index = torch.stack([2 * micro, 2 * micro + 1], dim=1).flatten()
                 part = batch.rows(index)
                 said, cloning = _of_sides(model, part)

@@ -124,7 +124,7 @@ def _learn(
             weights = token_weights(batch.actions[chosen])
             states = (~batch.potentials[chosen].isnan()).sum()
             losses = np.zeros(2)
-            for micro in optimizer.micro_batches(torch.arange(len(chosen))):
+            for micro in optimizer.micro_batches(torch.arange(len(chosen)), batch.lengths[chosen]):
                 part = batch.rows(chosen[micro])
                 counts = weights[micro, : part.ids.shape[1]][part.actions]
                 out = forward(model, part)

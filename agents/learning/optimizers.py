@@ -91,9 +91,16 @@ class Optimizer:
         gone = (step / max(1, self.steps) - c.decay_from) / max(1e-9, 1 - c.decay_from)
         return c.lr * warm * (1 - (1 - c.final) * min(1.0, max(0.0, gone)))
 
-    def micro_batches(self, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Row indices (B,) of a minibatch in parts that go through the network at once."""
-        return rows.split(self.config.micro_batch or max(1, len(rows)))
+    def micro_batches(self, rows: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """A minibatch in parts that go through the network at once; rows of like length go
+        together, so that little is padded.
+
+        Args:
+            rows: indices of its rows, (B,).
+            lengths: tokens of each of them, (B,).
+        """
+        size = self.config.micro_batch
+        return rows[lengths.argsort(stable=True)].split(size) if size else (rows,)
 
     def backward(self, loss: torch.Tensor, batch: Batch) -> None:
         """Add a loss's gradients to those of the step.

@@ -59,7 +59,9 @@ def learn(
     batch = collate(trajectories)
     rng = np.random.default_rng(seed)
     minibatches = _shuffled(len(batch), config.minibatch, rng)
-    parts = [part for rows in minibatches for part in optimizer.micro_batches(rows)]
+    parts = [
+        part for rows in minibatches for part in optimizer.micro_batches(rows, batch.lengths[rows])
+    ]
     old_logprobs, old_values, bootstrap = evaluate_policy(model, batch, parts, config.temperature)
     with as_reference(model, reference) as policy:
         reference_logprobs, _, _ = evaluate_policy(policy, batch, parts, config.temperature)
@@ -87,7 +89,7 @@ def learn(
             counts = torch.zeros(batch.actions.shape)
             counts[rows] = token_weights(batch.actions[rows], _aggregation(config))
             said: list[dict[str, float]] = []
-            for chosen in optimizer.micro_batches(rows):
+            for chosen in optimizer.micro_batches(rows, batch.lengths[rows]):
                 part = batch.rows(chosen)
                 tables = (old_logprobs, old_values, advantages, returns, reference_logprobs, counts)
                 loss, row = _loss(model, config, part, [_of(t, chosen, part) for t in tables])

@@ -232,7 +232,7 @@ def learn(
         for chosen in torch.from_numpy(rng.permutation(len(batch))).split(config.minibatch):
             count = int((~batch.potentials[chosen].isnan()).sum())
             sums = np.zeros(4)
-            for micro in optimizer.micro_batches(chosen):
+            for micro in optimizer.micro_batches(chosen, batch.lengths[chosen]):
                 part = batch.rows(micro)
                 states = ~part.potentials.isnan()
                 values, labels = part.potentials[states], part.process[states]

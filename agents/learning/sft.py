@@ -109,7 +109,7 @@ def clone(model: HFModel, optimizer: Optimizer, batch: Batch) -> float:
     """Add the gradients of cloning a batch's action tokens; returns the loss, nats per token."""
     weights = token_weights(batch.actions)
     total = 0.0
-    for chosen in optimizer.micro_batches(torch.arange(len(batch))):
+    for chosen in optimizer.micro_batches(torch.arange(len(batch)), batch.lengths):
         part = batch.rows(chosen)
         counts = weights[chosen, : part.ids.shape[1]][part.actions]
         loss = -(forward(model, part).logprobs * counts).sum()

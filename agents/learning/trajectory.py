@@ -198,6 +198,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def lengths(self) -> torch.Tensor:
+        """Tokens of each row, int64 (B,)."""
+        return self.attention.sum(-1)
+
     def rows(self, index: torch.Tensor) -> Batch:
         """The rows of that index, cut to their longest."""
         longest = int(self.attention[index].sum(-1).max())

@@ -125,7 +125,7 @@ def test_nothing_to_learn_moves_nothing_but_by_chance_of_whitening(trained):
     class Still:
         """An optimizer that only looks."""
 
-        def micro_batches(self, rows):
+        def micro_batches(self, rows, lengths):
             return (rows,)
 
         def backward(self, loss, batch):
