@@ -14,9 +14,9 @@ from agents.integrations.trl import (
     bos_tokenizer,
     prompt_dataset,
     reward_function,
+    rollout_function,
     term_functions,
 )
-from agents.integrations.trl_rollout import rollout_function
 from agents.learning.rollout import rollout
 from agents.learning.specs import EnvSpec
 from agents.learning.trajectory import Recorder

@@ -176,8 +176,8 @@ def test_compiled_training_is_the_same_but_for_rounding(trained, tmp_path, train
 @pytest.mark.slow
 def test_countdown_improves(tmp_path):
     """A small model on the real thing: cloned for a minute, it gains ten points and more by eight
-    rounds of expert iteration, and keeps them through fifteen updates of PPO. (Over 300 problems a difference of ten
-    points is three standard errors.)"""
+    rounds of expert iteration, and keeps them through fifteen updates of PPO. (Over 300 problems a
+    difference of ten points is three standard errors.)"""
     spec = EnvSpec.parse("Countdown-v0:level=1,feedback=state")
     start = HFModel(tiny_model(TinyConfig(layers=2, width=96, heads=3)))
     model = sft(start, SFTConfig((spec,), 0.25, steps=300, batch=64, workers=0), tmp_path / "sft")

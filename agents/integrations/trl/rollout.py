@@ -1,4 +1,4 @@
-"""Multi-turn rollouts for TRL's `GRPOTrainer`: `agents.integrations.trl` has the rest."""
+"""Multi-turn rollouts: a line at a time, with the environment's feedback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from agents.integrations.trl import PROBLEM, WRITTEN, begun, bos_tokenizer
+from agents.integrations.trl.prompts import PROBLEM, begun, bos_tokenizer
+from agents.integrations.trl.rewards import WRITTEN
 from agents.learning.rollout import rollout
 from agents.models.hf import HFModel
 

@@ -1,11 +1,13 @@
-"""MaskablePPO learns countdown, token by token: 11 % solved before, about a third after two minutes.
+"""MaskablePPO learns countdown by tokens: 10 % before, 35 or 40 % after three minutes on a core.
 
-    python -m agents.integrations.stable_baselines3_example --out runs/sb3.zip
-    SB3_MODEL=runs/sb3.zip reason-bench run smoke \\
+    python -m agents.integrations.stable_baselines3.example --out runs/sb3.zip
+
+Training draws problems of the train split, the success rates are of the dev split. Before training,
+sampling is luck: a walk among legal tokens. The saved model plays in the benchmark too, on a suite
+of `reason_env/Countdown-v0` with the settings trained on (`level` 1, `feedback` state):
+
+    SB3_MODEL=runs/sb3.zip reason-bench run SUITE.json \\
         --agent agents.integrations.stable_baselines3:masked_agent
-
-One core is enough. Training draws problems of the train split, the success rates are of the dev
-split. Before training, sampling is luck: a walk among legal tokens.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import math
 import time
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -52,8 +55,8 @@ def report(when: str, model: Any, episodes: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0].replace("%", "%%"))
-    parser.add_argument("--steps", type=int, default=100_000, help="tokens to train on")
+    parser = argparse.ArgumentParser(description="MaskablePPO learns countdown.")
+    parser.add_argument("--steps", type=int, default=150_000, help="tokens to train on")
     parser.add_argument("--episodes", type=int, default=300, help="dev problems for each rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", help="where to save the model (.zip)")
@@ -66,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"trained on {model.num_timesteps} tokens in {time.monotonic() - started:.0f} s")
     report("after", model, options.episodes)
     if options.out:
+        Path(options.out).parent.mkdir(parents=True, exist_ok=True)
         model.save(options.out)
         print(f"saved {options.out}")
 
