@@ -137,4 +137,5 @@ def _learn(
             optimizer.step(first_step + len(rows))
             rows.append(losses)
     clone_loss, value_error = np.mean(rows, axis=0)
-    return {"loss": clone_loss, "value_error": value_error, "steps": len(rows)}
+    row = {"loss": clone_loss, "steps": len(rows)}
+    return {**row, "value_error": value_error} if model.has_values else row
