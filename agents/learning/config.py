@@ -49,7 +49,7 @@ def check_config(config: Any) -> None:
         if is_dataclass(value):
             check_config(value)
         elif field.name == "envs":
-            _check_envs(value)
+            _check_envs(value, paid=hasattr(config, "reward"))
         elif "choices" in field.metadata:
             choose(value, field.metadata["choices"], field.name)
         elif isinstance(value, bool) or not isinstance(value, int | float):
@@ -64,7 +64,7 @@ def check_config(config: Any) -> None:
             raise ValueError(f"{field.name} must be 0 or more, received {value}")
 
 
-def _check_envs(envs: Sequence[EnvSpec]) -> None:
+def _check_envs(envs: Sequence[EnvSpec], paid: bool) -> None:
     if not envs:
         raise ValueError("envs must name one environment or more")
     for spec in envs:
@@ -74,3 +74,5 @@ def _check_envs(envs: Sequence[EnvSpec]) -> None:
                 f"Training draws problems of the train split only, received split={split} in "
                 f"{spec}: leave it out"
             )
+        if paid and "reward" in dict(spec.kwargs):
+            raise ValueError(f"The reward is a setting of the trainer's: leave it out of {spec}")

@@ -131,6 +131,7 @@ def test_mistakes_of_sft(train, start, tmp_path, arguments, message):
     [
         ("ppo", ["--reward", "proces"], "Did you mean 'process'"),
         ("ppo", ["--env", "Countdwn-v0"], "Countdown"),
+        ("ppo", ["--env", "Countdown-v0:reward=shaped"], "The reward is a setting of the trainer"),
         ("ppo", ["--updates", 0], "updates"),
         ("ppo", ["--minibatch", 0], "minibatch"),
         ("ppo", ["--estimator", "grp"], "Did you mean 'grpo'"),
