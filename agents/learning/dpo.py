@@ -25,10 +25,10 @@ from agents.learning.optimizers import Optimizer, OptimizerConfig
 from agents.learning.policy_update import as_reference, evaluate_policy
 from agents.learning.rollout import replay
 from agents.learning.run import train
+from agents.learning.searching import search_problems
 from agents.learning.specs import EnvSpec
 from agents.learning.trajectory import Batch, Trajectory, collate, line_tokens
 from agents.models.hf import HFModel
-from agents.search import load_strategy, run_searches
 from agents.search.tree import Tree
 from reason_env.env import ReasonEnv, Snapshot
 from reason_env.splits import stream_seed
@@ -74,7 +74,6 @@ def dpo(model: HFModel, config: DPOConfig, folder: Path) -> HFModel:
         DivergedError: a loss or a gradient was not finite.
     """
     _check(config)
-    strategy = load_strategy("mcts", simulations=config.simulations, branch=config.branch)
     reference = None if config.optimizer.lora else copy.deepcopy(model)
     if "value" not in config.guide:
         model.value_head = None
@@ -84,21 +83,11 @@ def dpo(model: HFModel, config: DPOConfig, folder: Path) -> HFModel:
 
     def update(number: int) -> dict[str, float]:
         seed = stream_seed("dpo", config.seed, number)
-        envs = [
-            config.envs[i % len(config.envs)].make(split="train") for i in range(config.problems)
-        ]
-        for problem, env in enumerate(envs):
-            env.reset(seed=stream_seed(seed, problem))
-        roots = [env.snapshot() for env in envs]
-        seeds = [stream_seed(seed, problem, 0) for problem in range(config.problems)]
-        found = run_searches(
-            model, envs, strategy, seeds, config.budget_tokens, guide=config.guide, line_tokens=32
-        )
         sides: list[Trajectory] = []
-        for env, root, result in zip(envs, roots, found):
-            if result.tree is not None:
-                for pair in sibling_pairs(result.tree, config.margin):
-                    sides += (last_line(env, root, result.tree, node) for node in pair)
+        for env, root, found in search_problems(model, config, seed):
+            if found.tree is not None:
+                for pair in sibling_pairs(found.tree, config.margin):
+                    sides += (last_line(env, root, found.tree, node) for node in pair)
         row: dict[str, float] = {"pairs": len(sides) / 2}
         if sides:
             rng = np.random.default_rng(stream_seed(seed, "order"))

@@ -24,10 +24,10 @@ from agents.learning.losses import token_weights
 from agents.learning.optimizers import Optimizer, OptimizerConfig
 from agents.learning.rollout import replay, some_ways
 from agents.learning.run import train
+from agents.learning.searching import search_problems
 from agents.learning.specs import EnvSpec
 from agents.learning.trajectory import Batch, Trajectory, collate
 from agents.models.hf import HFModel
-from agents.search import load_strategy, run_searches
 from reason_env.splits import stream_seed
 
 
@@ -58,7 +58,6 @@ def expert_iteration(model: HFModel, config: ExpertIterationConfig, folder: Path
         FileExistsError: the folder holds another run.
     """
     check_config(config)
-    strategy = load_strategy("mcts", simulations=config.simulations, branch=config.branch)
     if config.value_weight:
         model.add_value_head()
     else:
@@ -71,28 +70,18 @@ def expert_iteration(model: HFModel, config: ExpertIterationConfig, folder: Path
     def one_round(number: int) -> dict[str, float]:
         seed = stream_seed("expert_iteration", config.seed, number)
         rng = np.random.default_rng(seed)
-        envs = [
-            config.envs[i % len(config.envs)].make(split="train") for i in range(config.problems)
-        ]
-        for problem, env in enumerate(envs):
-            env.reset(seed=stream_seed(seed, problem))
-        roots = [env.snapshot() for env in envs]
-        seeds = [stream_seed(seed, problem, 0) for problem in range(config.problems)]
-        found = run_searches(
-            model, envs, strategy, seeds, config.budget_tokens, guide=config.guide, line_tokens=32
-        )
         lessons: list[Trajectory] = []
-        solved = 0
-        for env, root, result in zip(envs, roots, found):
+        solved = spent = 0
+        for env, root, found in search_problems(model, config, seed):
+            spent += found.ledger.generated_tokens
             env.restore(root)
-            solution = replay(env, result.tokens)
+            solution = replay(env, found.tokens)
             if solution.solved:
                 solved += 1
                 lessons.append(solution)
-            for way in some_ways(result.tree, config.leaves, rng):
+            for way in some_ways(found.tree, config.leaves, rng):
                 env.restore(root)
                 lessons.append(_without_actions(replay(env, way)))
-        spent = sum(result.ledger.generated_tokens for result in found)
         row = {"found": solved / config.problems, "tokens_per_problem": spent / config.problems}
         if not lessons:
             return row
