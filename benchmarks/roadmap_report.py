@@ -139,17 +139,17 @@ class _Report:
         names = [f"reward-{reward}" for reward in REWARDS]
         return [
             "## Rewards: outcome, process, shaped",
-            "PPO from the initialised model, with as many episodes under each.",
+            "PPO after expert iteration, with as many episodes under each.",
             *self._choices(names, "rewards.png"),
         ]
 
     def estimators(self) -> list[str]:
         """Without a critic."""
-        names = ["reward-process", *(f"estimator-{name}" for name in ESTIMATORS)]
+        names = ["reward-outcome", *(f"estimator-{name}" for name in ESTIMATORS)]
         return [
             "## Advantages: PPO's critic, or none",
-            f"From the initialised model, process reward, {self.plan.choice.samples} episodes of "
-            "each problem and as many under each. The first row has the critic (GAE).",
+            f"After expert iteration, outcome reward, {self.plan.choice.samples} episodes of each "
+            "problem and as many under each. `outcome reward` has the critic (GAE).",
             *self._choices(names, "estimators.png"),
         ]
 
@@ -167,7 +167,7 @@ class _Report:
             "solutions that its own search found, or with as many of an expert that knows a "
             f"shortest way from everywhere; {self.plan.search.epochs} passes over each. Search "
             f"less expert: {points(difference)}.",
-            *self._choices(names, "data.png"),
+            *self._choices(names, "data.png", "initialised"),
         ]
 
     def parameters(self) -> list[str]:
@@ -239,11 +239,11 @@ class _Report:
         ]
         return table(["stage", "strategy", "all", *families], rows, left=2)
 
-    def _choices(self, names: Sequence[str], picture: str) -> list[str]:
-        """A table and a picture of stages that go on from the initialised model, all greedy."""
-        listed = [(name, GREEDY) for name in ("initialised", *names)]
+    def _choices(self, names: Sequence[str], picture: str, start: str = "searched") -> list[str]:
+        """A table and a picture of stages and what they go on from, all greedy."""
+        first = (names[0], GREEDY)
+        listed = [(name, GREEDY) for name in dict.fromkeys((start, *names))]
         scores_picture(self.scores, listed, self._labels(), self.out / picture, self.over)
-        first = listed[1]
         lines = [
             f"- {self.stages[name].label} less {self.stages[first[0]].label}: "
             f"{points(self.scores.difference(first, (name, GREEDY)))}."

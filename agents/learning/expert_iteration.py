@@ -1,9 +1,10 @@
 """Expert iteration: search against the verifier, clone what was found, repeat
 (Anthony, Tian and Barber, "Thinking fast and slow with deep learning and tree search", 2017).
 
-Unless its weight is 0, a value head learns the states of the search trees, with their exact
-potentials as targets: many of them lead nowhere, which no cloned solution could show. That makes
-the guide `value` for searches that may not read the verifier.
+Unless its weight is 0, a value head learns the states of the search trees, many of which lead
+nowhere, which no cloned solution could show. That makes the guide `value` for searches that may not
+read the verifier. Its targets are the exact potentials; or, where all that may be known is how
+episodes end, what came of the way on which the state was seen.
 
 Every round draws fresh problems of the train split: cloning the same few solutions again and again
 overfits, so the search goes on to new problems rather than to more solutions of the old ones.
@@ -11,6 +12,7 @@ overfits, so the search goes on to new problems rather than to more solutions of
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from agents.learning.specs import EnvSpec
 from agents.learning.trajectory import Batch, Trajectory, collate
 from agents.models.hf import HFModel
 from reason_env.splits import stream_seed
+from reason_env.task import DISCOUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,16 @@ class ExpertIterationConfig:
     branch: int = field(default=2, metadata={"help": "lines drawn per widening"})
     budget_tokens: int = field(default=128, metadata={"help": "generated tokens per problem"})
     leaves: int = field(default=1, metadata={"help": "ways of each tree to learn values from"})
-    value_weight: float = field(default=1.0, metadata={"help": "of the value head's loss"})
+    value_weight: float = field(
+        default=1.0, metadata={"help": "of the value head's loss; 0: no value head"}
+    )
+    values: str = field(
+        default="exact",
+        metadata={
+            "help": "what it learns: exact potentials, or the outcome of the way",
+            "choices": ("exact", "outcome"),
+        },
+    )
     guide: str = field(default="oracle", metadata={"help": "who values the tree's nodes"})
     seed: int = field(default=0, metadata={"help": "of problems and searches"})
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=5e-4, warmup=10))
@@ -85,12 +97,23 @@ def expert_iteration(model: HFModel, config: ExpertIterationConfig, folder: Path
         row = {"found": solved / config.problems, "tokens_per_problem": spent / config.problems}
         if not lessons:
             return row
+        if config.values == "outcome":
+            lessons = [by_outcome(lesson) for lesson in lessons]
         return {**row, **_learn(model, optimizer, collate(lessons), config, number * most, rng)}
 
     train(
         folder, "expert_iteration", config, model, optimizer, config.rounds, one_round, save_every=5
     )
     return model
+
+
+def by_outcome(trajectory: Trajectory) -> Trajectory:
+    """The trajectory with what came of it in place of its states' potentials: where it was solved,
+    `DISCOUNT` to the power of the lines that were still to come, else 0."""
+    worth = [math.nan] * len(trajectory.tokens)
+    for left, visit in enumerate(reversed(trajectory.visits)):
+        worth[visit.place] = DISCOUNT**left if trajectory.solved else 0.0
+    return replace(trajectory, potentials=tuple(worth))
 
 
 def _without_actions(trajectory: Trajectory) -> Trajectory:

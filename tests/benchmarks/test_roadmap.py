@@ -34,8 +34,7 @@ MINI = Plan(
         minibatch=4,
         simulations=2,
         guide="public",
-        value_weight=0.0,
-        leaves=0,
+        values="outcome",
         optimizer=SMALL,
     ),
     ppo=PPOConfig(ENVS, updates=2, problems=3, minibatch=4, optimizer=SMALL),
@@ -111,7 +110,8 @@ def test_again_changes_nothing(done):
 def test_plans_differ_in_what_they_should():
     assert (len(QUICK.seeds), len(FULL.seeds)) == (1, 3)
     assert QUICK.search.guide == "public"  # no potential, no expert
-    assert QUICK.search.value_weight == 0
+    assert QUICK.search.values == "outcome"
+    assert QUICK.ppo.reward == "outcome"
     for spec in QUICK.sft.envs:
         assert dict(spec.kwargs).get("split") is None
     assert sized(QUICK, 2, 50).seeds == (0, 1)

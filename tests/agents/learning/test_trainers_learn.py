@@ -2,11 +2,12 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
-from toys import ENV, DoorsSpec
+from toys import ENV, DoorsSpec, doors
 
-from agents.learning.expert_iteration import ExpertIterationConfig, expert_iteration
+from agents.learning.expert_iteration import ExpertIterationConfig, by_outcome, expert_iteration
 from agents.learning.groups import sample_groups
 from agents.learning.optimizers import OptimizerConfig
 from agents.learning.policy_update import learn
@@ -14,6 +15,7 @@ from agents.learning.ppo import PPOConfig, ppo, sampling_of
 from agents.learning.rollout import rollout
 from agents.learning.sft import SFTConfig, sft
 from agents.learning.specs import EnvSpec
+from agents.learning.trajectory import Recorder
 from agents.models.hf import HFModel
 from agents.models.tiny import TinyConfig, tiny_model
 
@@ -97,6 +99,50 @@ def test_expert_iteration_finds_the_door(aimless, tmp_path):
     rows = metrics(tmp_path)
     assert all(row["found"] > 0.9 for row in rows)
     assert solved(model, DoorsSpec(1)) > 0.85
+
+
+def test_values_of_outcomes_by_hand():
+    """Discounted by the lines to come where the goal was reached, 0 where it was not; exact values
+    at the same places, which know better."""
+    for way, worth in (("RL", [0.81, 0.9, 1.0]), ("RR", [0.0, 0.0, 0.0])):
+        recorder = Recorder(doors("RL"))
+        for door in way:
+            recorder.play(recorder.env.tokenizer.encode(f"{door}\n"))
+        exact = recorder.trajectory()
+        found = by_outcome(exact)
+        places = [i for i, value in enumerate(exact.potentials) if value == value]
+        assert [found.potentials[i] for i in places] == pytest.approx(worth)
+        assert sum(value == value for value in found.potentials) == 3
+        assert exact.potentials[places[0]] == pytest.approx(0.81)
+        assert replace(found, potentials=()) == replace(exact, potentials=())
+
+
+def test_expert_iteration_needs_no_potentials(aimless, tmp_path):
+    """From how episodes end alone: a policy that finds the door, and values of what it sees."""
+    config = ExpertIterationConfig(
+        (DoorsSpec(1),),
+        6,
+        problems=32,
+        epochs=4,
+        minibatch=16,
+        simulations=8,
+        guide="public",
+        values="outcome",
+        optimizer=FAST,
+    )
+    model = expert_iteration(copy.deepcopy(aimless), config, tmp_path)
+    rows = metrics(tmp_path)
+    assert rows[-1]["value_error"] < 0.5 * rows[0]["value_error"]
+    assert solved(model, DoorsSpec(1)) > 0.85
+
+
+def test_without_values_there_is_no_value_head(trained, tmp_path):
+    trained.add_value_head()
+    config = ExpertIterationConfig(
+        (ENV,), rounds=1, problems=4, minibatch=4, simulations=4, value_weight=0.0
+    )
+    assert not expert_iteration(trained, config, tmp_path).has_values
+    assert "value_error" not in metrics(tmp_path)[0]
 
 
 # -- PPO's first minibatch ---------------------------------------------------------------------
