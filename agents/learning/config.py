@@ -76,3 +76,5 @@ def _check_envs(envs: Sequence[EnvSpec], paid: bool) -> None:
             )
         if paid and "reward" in dict(spec.kwargs):
             raise ValueError(f"The reward is a setting of the trainer's: leave it out of {spec}")
+        # An id, argument or data file that can't serve is named here, before any work starts.
+        spec.make(split="train").reset(seed=0)

@@ -74,6 +74,24 @@ def test_the_same_command_again_resumes(train, start, tmp_path):
     assert HFModel.load(str(tmp_path / "run/model")).digest == digest
 
 
+@pytest.mark.parametrize("command", ["sft", "ppo", "dpo", "expert-iteration", "reward-model"])
+@pytest.mark.parametrize(("row", "message"), [(None, "has no rows"), (4, "no train problem")])
+def test_an_empty_prompt_set(train, start, tmp_path, command, row, message):
+    """A file without rows, or with one of another split: said before anything is begun."""
+    file = tmp_path / "problems.jsonl"
+    file.write_text(
+        "" if row is None else json.dumps({"question": f"1+{row}?", "answer": str(1 + row)}) + "\n"
+    )
+    env = f"Jsonl-v0:source={file}"
+    code, out, err = train(command, "--model", start, "--out", tmp_path / "run", "--env", env)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert message in err
+    assert not (tmp_path / "run").exists()
+
+
 def test_openrlhf_export(train, start, tmp_path):
     out = tmp_path / "out"
     command = ["openrlhf-export", "--model", start, "--env", ENV, "--out", out]
