@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ def potential_at(distance: int | None) -> float:
     the best shaping potential there is (Ng, Harada and Russell, 1999, section 4).
     """
     return 0.0 if distance is None else DISCOUNT**distance
+
+
+def distance_at(potential: float) -> int | None:
+    """How many lines away the goal of a state with that potential is; None: out of reach."""
+    return round(math.log(potential, DISCOUNT)) if potential > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

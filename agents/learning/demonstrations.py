@@ -11,6 +11,7 @@ from agents.behaviours import aim, restatement
 from agents.learning.trajectory import Recorder, Trajectory
 from reason_env.env import ReasonEnv
 from reason_env.problem import Kind
+from reason_env.task import distance_at
 from reason_env.tokenizer import EOS
 
 UNDO, OPEN, DEAD = "undo", "check: open", "check: dead"
@@ -52,9 +53,9 @@ def demonstrate(
     and without an aim. Where no legal line is left, or only the expert knows none, the episode is
     given up with `<eos>`.
 
-    Behaviours come on top, while half of what the family's problems are given as a budget is left:
-    raise `max_steps` and `max_tokens` to show more of them. A line that is there to be taken back
-    or corrected is not the agent's to learn: the trajectory has it as if the environment had
+    Behaviours come on top, as far as the episode's budgets leave room for a shortest solution after
+    them: raise `max_steps` and `max_tokens` to show more of them. A line that is there to be taken
+    back or corrected is not the agent's to learn: the trajectory has it as if the environment had
     written it.
 
     Args:
@@ -90,7 +91,8 @@ class _Demonstration:
         self.env, self.rng, self.rates = env, rng, rates
         self.recorder = Recorder(env)
         budget = env.task.budget(env.level)
-        self._steps, self._tokens = budget.steps // 2, budget.tokens // 2
+        # Twice what a line may have on average.
+        self._per_line = -(-2 * budget.tokens // budget.steps)
 
     def begin(self) -> None:
         """What comes before the first line."""
@@ -120,11 +122,13 @@ class _Demonstration:
         return shows and bool(self.env.episode.history) and self.env.potential() == 0
 
     def _fits(self, *lines: str) -> bool:
+        """Whether these lines leave room for a shortest solution."""
         episode, env = self.env.episode, self.env
         tokens = sum(len(env.tokenizer.encode(line + "\n")) for line in lines)
+        needed = distance_at(env.potential()) or 0
         return (
-            episode.steps + len(lines) + self._steps <= env.max_steps
-            and episode.tokens + tokens + self._tokens <= env.max_tokens
+            episode.steps + len(lines) + needed <= env.max_steps
+            and episode.tokens + tokens + needed * self._per_line <= env.max_tokens
         )
 
     def _play(self, line: str, cloned: bool = True) -> None:

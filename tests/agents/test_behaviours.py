@@ -5,6 +5,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from toys import doors
 
 from agents.behaviours import BEHAVIOURS, observe, restatement
@@ -13,6 +15,7 @@ from agents.learning.sft import SFTConfig, sft
 from agents.learning.specs import EnvSpec
 from reason_env.problem import Problem
 from reason_env.registration import task_names
+from reason_env.task import distance_at, potential_at
 
 ROOM = "max_steps=60,max_tokens=900"
 PROBLEM = Problem("Countdown", 1, ((20, 7, 3), 39))
@@ -204,6 +207,24 @@ def test_every_family(name):
         tried, right = total(found, behaviour)
         assert tried == right
     assert sum(trajectory.solved for trajectory, _, _ in found) == 4
+
+
+def test_budgets_below_the_familys_own():
+    """As long as a solution still fits, behaviours are shown; where next to nothing does, none are,
+    and the problem is solved all the same."""
+    spec = "Countdown-v0:level=1,feedback=state,on_invalid=feedback,max_steps=16,max_tokens=160"
+    roomy = demonstrated(spec, 1.0, EVERYTHING)
+    for name in BEHAVIOURS:
+        assert total(roomy, name)[1] >= 60, name
+    tight = demonstrated("Countdown-v0:level=1,feedback=state,max_steps=2", 1.0, EVERYTHING)
+    assert total(tight, "checks") == total(tight, "analysis") == (0, 0)
+    assert all(trajectory.solved for trajectory, _, _ in [*roomy, *tight])
+
+
+@given(st.integers(0, 60))
+def test_distances_and_potentials(distance):
+    assert distance_at(potential_at(distance)) == distance
+    assert distance_at(potential_at(None)) is None
 
 
 def test_restatements_of_several_lines_are_one():
