@@ -4,7 +4,9 @@ Each update searches fresh problems of the train split. Where a node's children 
 search found them to be worth, its best line is preferred to its worst, after the same lines before
 (Rafailov et al., "Direct preference optimization", 2023; line by line from tree search as in Xie et
 al., "Monte Carlo tree search boosts reasoning via iterative preference learning", 2024). No reward
-is modelled and nothing is sampled from the policy but the search.
+is modelled and nothing is sampled from the policy but the search. The preferred line is cloned
+beside, without which both sides may become less likely (Pang et al., "Iterative reasoning
+preference optimization", 2024).
 """
 
 from __future__ import annotations
@@ -52,14 +54,12 @@ class DPOConfig:
     )
     ipo: bool = field(default=False, metadata={"help": "the squared loss of IPO instead"})
     clone_weight: float = field(
-        default=0.1, metadata={"help": "of cloning the preferred line beside; 0: plain DPO"}
+        default=1.0, metadata={"help": "of cloning the preferred line beside; 0: plain DPO"}
     )
     epochs: int = field(default=1, metadata={"help": "passes over an update's pairs"})
     minibatch: int = field(default=64, metadata={"help": "pairs per gradient step"})
     seed: int = field(default=0, metadata={"help": "of problems and searches"})
-    optimizer: OptimizerConfig = field(
-        default_factory=lambda: OptimizerConfig(lr=1e-4, muon=False, warmup=10, weight_decay=0.0)
-    )
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=5e-4, warmup=10))
 
 
 def dpo(model: HFModel, config: DPOConfig, folder: Path) -> HFModel:
