@@ -12,7 +12,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .PHONY: help quickstart reproduce test lint perf clean
 
 help:
-	@echo "make quickstart  train, search, score and enter a tiny model on the board: about 10 minutes"
+	@echo "make quickstart  train, search, score and enter a tiny model on the board: about 15 minutes"
 	@echo "make reproduce   the published numbers: at most an hour on 2 cores"
 	@echo "make test        ruff, mypy and pytest: what CI runs"
 	@echo "make lint        ruff and mypy only"

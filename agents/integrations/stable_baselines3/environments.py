@@ -119,13 +119,14 @@ def make_eval_env(spec: EnvSpec | str, split: str = "dev", **overrides: Any) -> 
 
 
 def _merged(spec: EnvSpec | str, overrides: dict[str, Any]) -> EnvSpec:
+    """The spec of step granularity, which says what is wrong with an id or an argument."""
     spec = EnvSpec.parse(spec) if isinstance(spec, str) else spec
-    return EnvSpec(spec.id, tuple({**dict(spec.kwargs), **overrides}.items()))
+    kwargs = {**dict(spec.kwargs), **overrides}
+    return EnvSpec(spec.id.replace("-Token-", "-"), tuple(kwargs.items()))
 
 
 def _token_row(spec: EnvSpec) -> TokenRow:
-    # At step granularity first: that says what is wrong with the id.
-    step = EnvSpec(spec.id.replace("-Token-", "-"), spec.kwargs).make()
+    step = spec.make()
     assert step.spec is not None
     family, _, version = step.spec.id.rpartition("-")
     token_id = f"{family}-Token-{version}"
