@@ -17,7 +17,7 @@ from agents.learning.sft import SFTConfig, sft
 from agents.learning.specs import EnvSpec
 from agents.learning.trajectory import Recorder
 from agents.models.hf import HFModel
-from agents.models.tiny import TinyConfig, tiny_model
+from agents.models.tiny import tiny_model
 
 FAST = OptimizerConfig(lr=1e-2, warmup=5)
 
@@ -221,12 +221,12 @@ def test_compiled_training_is_the_same_but_for_rounding(trained, tmp_path, train
 
 @pytest.mark.slow
 def test_countdown_improves(tmp_path):
-    """A small model on the real thing: cloned for a minute, it gains ten points and more by eight
-    rounds of expert iteration, and keeps them through fifteen updates of PPO. (Over 300 problems a
-    difference of ten points is three standard errors.)"""
+    """The tiny model on the real thing: cloned for minutes, it gains fifteen points by eight rounds
+    of expert iteration, and keeps ten of them at the least through fifteen updates of PPO. (Over
+    300 problems ten points are three standard errors.)"""
     spec = EnvSpec.parse("Countdown-v0:level=1,feedback=state")
-    start = HFModel(tiny_model(TinyConfig(layers=2, width=96, heads=3)))
-    model = sft(start, SFTConfig((spec,), 0.25, steps=300, batch=64, workers=0), tmp_path / "sft")
+    start = HFModel(tiny_model())
+    model = sft(start, SFTConfig((spec,), 0.25, steps=400, workers=0), tmp_path / "sft")
 
     def accuracy():
         envs = [spec.make(split="dev") for _ in range(300)]
@@ -241,5 +241,5 @@ def test_countdown_improves(tmp_path):
     searched = accuracy()
     ppo(model, PPOConfig((spec,), updates=15, problems=128), tmp_path / "ppo")
     after = accuracy()
-    assert searched > before + 0.1, (before, searched)
+    assert searched > before + 0.15, (before, searched)
     assert after > before + 0.1, (before, after)
