@@ -104,12 +104,16 @@ def bootstrap_grid(values: ArrayLike, seed: int = SEED, resamples: int = RESAMPL
         raise ValueError(f"Expected values of seeds and problems, received shape {grid.shape}")
     rng = np.random.default_rng(seed)
     seeds, problems = grid.shape
-    means = np.empty(resamples)
-    for i in range(resamples):
-        rows = np.bincount(rng.integers(seeds, size=seeds), minlength=seeds)
-        columns = np.bincount(rng.integers(problems, size=problems), minlength=problems)
-        means[i] = rows @ grid @ columns / grid.size
-    low, high = np.quantile(means, [0.025, 0.975])
+    block = max(1, _BLOCK // problems)
+    means = []
+    for start in range(0, resamples, block):
+        count = min(block, resamples - start)
+        # The seeds that are drawn give every problem a mean; the problems drawn are averaged.
+        rows = rng.integers(seeds, size=(count, seeds))
+        shares = (rows[:, :, None] == np.arange(seeds)).mean(1)
+        columns = rng.integers(problems, size=(count, problems))
+        means.append(np.take_along_axis(shares @ grid, columns, axis=1).mean(1))
+    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
     return Estimate(float(grid.mean()), float(low), float(high))
 
 
