@@ -92,7 +92,7 @@ class _Report:
         control = self.scores.difference(("control", GREEDY), ("trained", GREEDY))
         rows.append(("... more than the same compute spent on supervised training", control, 0.0))
         data = self.scores.difference(("expert-data", GREEDY), ("searched", GREEDY))
-        rows.append(("R4: search-made data as good as an expert's, or better", data, 0.0))
+        rows.append(("R4: search-made data beats as much of an expert's", data, 0.0))
         for name, what in (
             ("large", "R3: beats four times the parameters, initialised alike"),
             ("large-long", "R3: ... and with equal training compute"),

@@ -96,7 +96,8 @@ def policy_loss(
         ratio: of each token, (N,).
         advantages: (N,).
         clip_low, clip_high: how far the ratio may fall below, and rise above, 1.
-        dual_clip: where the advantage is negative, the loss is at most so many times it; above 1.
+        dual_clip: where the advantage is negative, the loss is at most so many times its size;
+            above 1.
 
     Returns:
         The loss of each token, and whether clipping decided it, both (N,).
@@ -195,8 +196,8 @@ def kl_loss(
         old_logprobs: under the policy that took the tokens, (N,).
         unbiased: whether the gradient is that of the divergence itself, whatever the estimator:
             that of `k2`, weighted by how much likelier the token has become (at most 10). Else it
-            is that of the estimator, which on average is 0 for `k1` and that of the reverse
-            divergence for `k3`.
+            is that of the estimator: on average 0 for `k1`, that of KL(policy || reference) for
+            `k2`, and that of KL(reference || policy) for `k3`.
 
     Returns:
         (N,).

@@ -6,7 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import gymnasium
+
 from reason_env.env import ReasonEnv, make_env
+from reason_env.errors import choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,20 @@ class EnvSpec:
         """
         name = self.id if "/" in self.id else f"reason_env/{self.id}"
         return make_env(name, {**dict(self.kwargs), **overrides})
+
+    def make_at(self, granularity: str, **overrides: Any) -> Any:
+        """The same at another granularity: a `TokenEnv` for `Token`, an `EpisodeEnv` for `Episode`.
+
+        Raises:
+            ValueError: as for `make`, and another granularity.
+        """
+        choose(granularity, ("Token", "Episode"), "granularity")
+        step = self.make(**overrides)
+        assert step.spec is not None
+        family, _, version = step.spec.id.rpartition("-")
+        kwargs = {**dict(self.kwargs), **overrides}
+        name = f"{family}-{granularity}-{version}"
+        return gymnasium.make(name, disable_env_checker=True, **kwargs).unwrapped
 
 
 def _value(text: str) -> Any:

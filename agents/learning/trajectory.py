@@ -39,7 +39,8 @@ class Trajectory:
 
     Attributes:
         tokens: `<bos>`, prompt, agent's lines and the environment's feedback, T ids.
-        actions: whether the agent wrote the token; only those are ever trained on, T flags.
+        actions: whether the token is the agent's to learn from, T flags: never one that the
+            environment wrote, nor one of a demonstrated line that is there to be taken back.
         rewards: of each token; a line's reward is on the token that ends it, T numbers.
         potentials: exact value of the state after the token, in [0, 1], at the end of the prompt
             and of each line with its feedback; NaN in between, T numbers.

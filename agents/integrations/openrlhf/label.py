@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-import gymnasium
-
 from agents.learning.specs import EnvSpec
 from reason_env.env import ReasonEnv
 from reason_env.errors import choose
@@ -61,16 +59,16 @@ class Label:
         Raises:
             ValueError: no such id, argument or value, naming the nearest.
         """
-        env = EnvSpec(self.env, tuple(self.kwargs.items())).make()
+        env = self._spec.make()
         env.reset(seed=self.seed)
         return env
 
     def start_text(self) -> EpisodeEnv:
         """The same problem at episode granularity: one action is the whole text."""
-        self.start()  # refuses what is not ours
-        name = self.env if "/" in self.env else f"reason_env/{self.env}"
-        family, _, version = name.rpartition("-v")
-        text_id = f"{family}-Episode-v{version}"
-        env: Any = gymnasium.make(text_id, disable_env_checker=True, **self.kwargs).unwrapped
+        env: EpisodeEnv = self._spec.make_at("Episode")
         env.reset(seed=self.seed)
         return env
+
+    @property
+    def _spec(self) -> EnvSpec:
+        return EnvSpec(self.env, tuple(self.kwargs.items()))

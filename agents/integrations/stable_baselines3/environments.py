@@ -110,12 +110,12 @@ def make_env(spec: EnvSpec | str, **overrides: Any) -> TokenRow:
     """
     spec = _merged(spec, overrides)
     check_config(_Training((spec,)))
-    return _token_row(spec)
+    return TokenRow(spec.make_at("Token"))
 
 
 def make_eval_env(spec: EnvSpec | str, split: str = "dev", **overrides: Any) -> TokenRow:
     """An environment for `EvalCallback` and its like: as `make_env`, of any split."""
-    return _token_row(_merged(spec, {**overrides, "split": split}))
+    return TokenRow(_merged(spec, {**overrides, "split": split}).make_at("Token"))
 
 
 def _merged(spec: EnvSpec | str, overrides: dict[str, Any]) -> EnvSpec:
@@ -123,15 +123,6 @@ def _merged(spec: EnvSpec | str, overrides: dict[str, Any]) -> EnvSpec:
     spec = EnvSpec.parse(spec) if isinstance(spec, str) else spec
     kwargs = {**dict(spec.kwargs), **overrides}
     return EnvSpec(spec.id.replace("-Token-", "-"), tuple(kwargs.items()))
-
-
-def _token_row(spec: EnvSpec) -> TokenRow:
-    step = spec.make()
-    assert step.spec is not None
-    family, _, version = step.spec.id.rpartition("-")
-    token_id = f"{family}-Token-{version}"
-    made = gymnasium.make(token_id, disable_env_checker=True, **dict(spec.kwargs))
-    return TokenRow(made.unwrapped)
 
 
 def success_rate(

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import gymnasium
 from tokenizers.processors import TemplateProcessing
 
 from agents.integrations.problems import distinct_problems
@@ -109,7 +108,7 @@ def begun(problem: str, granularity: str, gamma: float) -> ReasonEnv:
 
     Args:
         problem: as in that column.
-        granularity: `` (lines) or `-Episode`.
+        granularity: `` (lines) or `Episode`.
         gamma: discount of the shaping.
 
     Raises:
@@ -130,11 +129,9 @@ def begun(problem: str, granularity: str, gamma: float) -> ReasonEnv:
 @lru_cache(maxsize=64)
 def _made(name: str, kwargs: str, granularity: str, gamma: float) -> ReasonEnv:
     """The environment of an id of step granularity, or the same at another granularity."""
-    given = {**json.loads(kwargs), "reward": RewardConfig(gamma=gamma)}
-    env = EnvSpec(name, tuple(given.items())).make()
-    if granularity:
-        family, _, version = name.removeprefix("reason_env/").rpartition("-v")
-        other = f"reason_env/{family}{granularity}-v{version}"
-        made: Any = gymnasium.make(other, disable_env_checker=True, **given)
-        env = made.unwrapped
-    return env
+    spec = EnvSpec(name, tuple(json.loads(kwargs).items()))
+    reward = RewardConfig(gamma=gamma)
+    if not granularity:
+        return spec.make(reward=reward)
+    other: ReasonEnv = spec.make_at(granularity, reward=reward)
+    return other

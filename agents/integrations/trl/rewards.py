@@ -68,7 +68,7 @@ class EnvReward:
             ended = [len(ids) > 0 and ids[-1] in self.eos for ids in completion_ids]
         gamma = self.weights.gamma
         for problem, prompt in zip(columns[PROBLEM], prompts, strict=True):
-            expected = begun(problem, "-Episode", gamma).episode.text
+            expected = begun(problem, "Episode", gamma).episode.text
             shown = _text_of(prompt)
             if expected.strip() not in shown:
                 raise ValueError(
@@ -134,7 +134,7 @@ def term_functions(
 @lru_cache(maxsize=4096)  # `term_functions` ask thrice for every text
 def _terms(problem: str, text: str, ended: bool, gamma: float) -> RewardTerms:
     """The episode's reward terms, unweighted."""
-    env = copy.copy(begun(problem, "-Episode", gamma))
+    env = copy.copy(begun(problem, "Episode", gamma))
     if not ended:
         plain = lines.normalise(text).replace(lines.OUTSIDE, "?")
         # A line that spends the budget is cut there, unverified, by the environment itself.
