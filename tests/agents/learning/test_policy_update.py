@@ -166,6 +166,20 @@ def test_micro_batches_add_up(trained, monkeypatch, aggregation, estimator):
     assert other == pytest.approx(row, abs=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["ppo", "gspo"])
+def test_gspo_counts_episodes_alike(trained, loss):
+    """Whatever the aggregation; the losses of tokens depend on it where lengths differ."""
+    trained.add_value_head()
+    found = []
+    for aggregation in ("token", "sequence"):
+        config = PPOConfig((ENV,), problems=4, minibatch=8, loss=loss, aggregation=aggregation)
+        chosen, _ = sample_groups(trained, sampling_of(config), seed=3)
+        optimizer = Optimizer(copy.deepcopy(trained), STILL, 1)
+        row = learn(copy.deepcopy(trained), trained, optimizer, config, chosen, 0, 0)
+        found.append(row["policy_loss"])
+    assert (found[0] == pytest.approx(found[1], abs=1e-9)) == (loss == "gspo")
+
+
 @pytest.mark.parametrize("temperature", [0.7, 1.5])
 def test_ratios_at_a_temperature(trained, tmp_path, temperature):
     config = PPOConfig(
