@@ -20,7 +20,7 @@ from agents.learning.expert_iteration import ExpertIterationConfig, expert_itera
 from agents.learning.optimizers import Optimizer, OptimizerConfig
 from agents.learning.ppo import PPOConfig, ppo
 from agents.learning.run import train
-from agents.learning.sft import SFTConfig, sft
+from agents.learning.sft import SFTConfig, _Batches, sft
 from agents.learning.specs import EnvSpec
 from agents.models.hf import HFModel
 
@@ -163,6 +163,17 @@ def test_killed_and_resumed(trained, tmp_path):
     resumed = sft(copy.deepcopy(trained), RUNS["sft"][1], tmp_path / "cut")
     assert resumed.digest == whole.digest
     assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+
+
+def test_passes_repeat_the_demonstrations():
+    """Two passes over five batches (of an odd nine steps, the last is left out): the second has
+    those of the first again, in their order, and each pass has different ones."""
+    batches = _Batches(SFTConfig((ENV,), steps=9, batch=4, workers=0, passes=2))
+    texts = [batches[number].ids.tolist() for number in range(9)]
+    assert texts[5:] == texts[:4]
+    assert len({str(text) for text in texts}) == 5
+    once = _Batches(SFTConfig((ENV,), steps=9, batch=4, workers=0))
+    assert len({str(once[number].ids.tolist()) for number in range(9)}) == 9
 
 
 def test_workers_change_nothing(trained, tmp_path):
