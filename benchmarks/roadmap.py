@@ -2,11 +2,13 @@
 
 `reason-bench roadmap` trains the stages of `roadmap_plan`, scores them all on one suite of unseen
 problems of three families, and writes `ROADMAP.md`. Killed and called again, it goes on where it
-was; so it does with more seeds.
+was; so it does with more seeds. Stages that do not need one another can be made side by side.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,42 +19,74 @@ from agents.learning.run import MODEL
 from agents.learning.sft import SFTConfig, sft
 from agents.models.hf import HFModel
 from agents.models.tiny import tiny_model
+from benchmarks.jobs import run_jobs
+from benchmarks.records import Run
 from benchmarks.roadmap_plan import SEARCH, Config, Plan, Stage, stages_of
 from benchmarks.roadmap_report import write_roadmap
 from benchmarks.roadmap_scores import Scores
 from benchmarks.runner import run_suite
 
 
-def run_roadmap(plan: Plan, out: Path, command: str, say: Callable[[str], None] = print) -> Path:
+def run_roadmap(
+    plan: Plan, out: Path, command: str, say: Callable[[str], None] = print, jobs: int = 1
+) -> Path:
     """Train, score and report.
 
     Args:
         out: folder; a folder for each seed is made below it.
         command: that does it again, for the report.
-        say: told of each stage before it is made.
+        say: told of each stage once it is trained and scored.
+        jobs: processes that share the stages.
 
     Returns:
         The report.
     """
+    stages = {
+        (seed, name): stage
+        for seed in plan.seeds
+        for name, stage in stages_of(plan, seed, out / f"seed-{seed}").items()
+    }
+    needs = {
+        (seed, name): {(seed, needed) for needed in stage.needs}
+        for (seed, name), stage in stages.items()
+    }
+    count = itertools.count(1)
+    run_jobs(
+        needs,
+        functools.partial(_make, plan, out),
+        jobs,
+        lambda key: say(f"{next(count)} of {len(stages)}: seed {key[0]}, {stages[key].label}"),
+    )
     scores = Scores(plan.seeds)
-    for seed in plan.seeds:
-        root = out / f"seed-{seed}"
-        for name, stage in stages_of(plan, seed, root).items():
-            say(f"seed {seed}: {stage.label}")
-            train_stage(root, name, stage, seed)
-            for strategy in strategies_of(stage):
-                run = run_suite(
-                    plan.suite,
-                    root / "scores" / f"{name}-{strategy}",
-                    model=str(root / name / MODEL),
-                    strategy=strategy,
-                    limit=plan.limit,
-                    label=stage.label,
-                    chunk=128,
-                    progress=False,
-                )
-                scores.add(seed, name, strategy, run)
+    for (seed, name), stage in stages.items():
+        for strategy in strategies_of(stage):
+            run = _score(plan, out / f"seed-{seed}", name, stage, strategy)
+            scores.add(seed, name, strategy, run)
     return write_roadmap(plan, scores, out, command)
+
+
+def _make(plan: Plan, out: Path, key: tuple[int, str]) -> None:
+    """Train and score a stage of a seed."""
+    seed, name = key
+    root = out / f"seed-{seed}"
+    stage = stages_of(plan, seed, root)[name]
+    train_stage(root, name, stage, seed)
+    for strategy in strategies_of(stage):
+        _score(plan, root, name, stage, strategy)
+
+
+def _score(plan: Plan, root: Path, name: str, stage: Stage, strategy: str) -> Run:
+    """A trained stage's run of the suite; one that is there is loaded."""
+    return run_suite(
+        plan.suite,
+        root / "scores" / f"{name}-{strategy}",
+        model=str(root / name / MODEL),
+        strategy=strategy,
+        limit=plan.limit,
+        label=stage.label,
+        chunk=128,
+        progress=False,
+    )
 
 
 def strategies_of(stage: Stage) -> Iterator[str]:

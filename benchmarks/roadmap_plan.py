@@ -26,6 +26,8 @@ FAMILIES = (
 ESTIMATORS = ("reinforce_baseline", "rloo", "grpo", "dr_grpo")
 REWARDS = ("outcome", "process", "shaped")
 SEARCH = "mcts"
+LINE = ("initialised", "searched", "trained")
+"""The main line: policy initialisation, search, learning."""
 
 Config = SFTConfig | ExpertIterationConfig | PPOConfig
 
@@ -98,6 +100,7 @@ class Stage:
         start: stage that it goes on from; None: an untrained model of the shape `shape`.
         config: what it is trained with, known once the stages before it are there.
         searched: whether it is also scored with tree search.
+        reads: stages, beside `start`, that `config` must find done.
     """
 
     label: str
@@ -105,6 +108,12 @@ class Stage:
     config: Callable[[], Config]
     shape: TinyConfig = field(default_factory=TinyConfig)
     searched: bool = False
+    reads: tuple[str, ...] = ()
+
+    @property
+    def needs(self) -> set[str]:
+        """Stages that must be done before this one."""
+        return {*self.reads, *([self.start] if self.start else [])}
 
 
 def stages_of(plan: Plan, seed: int, root: Path) -> dict[str, Stage]:
@@ -135,8 +144,7 @@ def stages_of(plan: Plan, seed: int, root: Path) -> dict[str, Stage]:
         )
 
     def large_long() -> SFTConfig:
-        line = (root / name for name in ("initialised", "searched", "trained"))
-        return steps_for(sft, root / "large", seconds_of(*line))
+        return steps_for(sft, root / "large", seconds_of(*(root / name for name in LINE)))
 
     start = "initialised"
     stages = {
@@ -145,10 +153,12 @@ def stages_of(plan: Plan, seed: int, root: Path) -> dict[str, Stage]:
         "trained": Stage(
             "then PPO", "searched", lambda: replace(plan.ppo, seed=seed), searched=True
         ),
-        "control": Stage("control: more SFT", start, control, searched=True),
-        "expert-data": Stage("expert data", start, expert_data),
+        "control": Stage("control: more SFT", start, control, searched=True, reads=LINE),
+        "expert-data": Stage("expert data", start, expert_data, reads=("searched",)),
         "large": Stage("4x parameters", None, lambda: sft, plan.large, True),
-        "large-long": Stage("4x, equal compute", None, large_long, plan.large, True),
+        "large-long": Stage(
+            "4x, equal compute", None, large_long, plan.large, True, reads=(*LINE, "large")
+        ),
     }
     for reward in REWARDS:
         stages[f"reward-{reward}"] = _choice(f"{reward} reward", replace(choice, reward=reward))

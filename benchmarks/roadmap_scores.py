@@ -34,10 +34,6 @@ class Scores:
         """Families of the suite, in its order."""
         return list(families(next(iter(self._runs.values())).episodes))
 
-    def has(self, score: Score) -> bool:
-        """Whether the stage was scored like that."""
-        return (self._seeds[0], *score) in self._runs
-
     def runs(self, score: Score) -> list[Run]:
         """A run for each seed."""
         return [self._runs[seed, *score] for seed in self._seeds]

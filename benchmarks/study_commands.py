@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -122,6 +123,10 @@ def roadmap(
     limit: Annotated[
         int | None, typer.Option(help="At most so many problems of each family instead.")
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Stages made side by side, sharing the cores. [default: one a core]"),
+    ] = None,
 ) -> None:
     """The roadmap's claims, measured: search and learning, rewards, data, parameters, critics."""
     from benchmarks.roadmap import run_roadmap, sized
@@ -132,7 +137,9 @@ def roadmap(
     words = ["reason-bench roadmap", *(["--full"] if full else [])]
     words += [f"--seeds {seeds}"] if seeds else []
     words += [f"--limit {limit}"] if limit else []
-    report = run_roadmap(plan, folder, " ".join([*words, f"--out {folder}"]), typer.echo)
+    processes = (os.cpu_count() or 1) if jobs is None else jobs
+    command = " ".join([*words, f"--out {folder}"])
+    report = run_roadmap(plan, folder, command, typer.echo, processes)
     typer.echo(f"Roadmap: {report}")
 
 

@@ -1,6 +1,7 @@
 """The roadmap experiment in miniature: all stages, controls of the right size, resumption, and a
 report that says what its numbers say."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from agents.learning.specs import EnvSpec
 from agents.models.tiny import TinyConfig
 from benchmarks.compute import rows_of, seconds_of
 from benchmarks.metrics import Estimate, bootstrap, bootstrap_grid
-from benchmarks.roadmap import run_roadmap, sized
+from benchmarks.roadmap import run_roadmap, sized, train_stage
 from benchmarks.roadmap_plan import ESTIMATORS, FULL, QUICK, REWARDS, Plan, stages_of
 from benchmarks.roadmap_report import verdict
 
@@ -46,7 +47,7 @@ MINI = Plan(
 def done(tmp_path_factory):
     out = tmp_path_factory.mktemp("roadmap")
     said = []
-    report = run_roadmap(MINI, out, "reason-bench roadmap", said.append)
+    report = run_roadmap(MINI, out, "reason-bench roadmap", said.append, jobs=2)
     return out, report.read_text(), said
 
 
@@ -105,6 +106,29 @@ def test_again_changes_nothing(done):
     again = run_roadmap(MINI, out, "reason-bench roadmap", lambda _: None)
     assert again.read_text() == report
     assert {p: p.stat().st_mtime_ns for p in times} == times
+
+
+def test_processes_change_nothing(done, tmp_path):
+    """A stage made beside others has the parameters of one made alone."""
+    out, _, _ = done
+    root = out / "seed-3"
+    for name in ("initialised", "searched"):
+        train_stage(tmp_path, name, stages_of(MINI, 3, tmp_path)[name], 3)
+        alone, beside = (folder / name / "model/model.safetensors" for folder in (tmp_path, root))
+        assert alone.read_bytes() == beside.read_bytes()
+
+
+def test_what_a_stage_reads_is_made_first(tmp_path):
+    """Each configuration can be made where only what its stage needs is there."""
+    stages = stages_of(MINI, 3, tmp_path)
+    row = '{"seconds": 1.0, "found": 0.5}\n'
+    for stage in stages.values():
+        for name in stage.needs:
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / "metrics.jsonl").write_text(row)
+        stage.config()
+        shutil.rmtree(tmp_path)
+        tmp_path.mkdir()
 
 
 def test_plans_differ_in_what_they_should():
