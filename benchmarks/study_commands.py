@@ -113,15 +113,12 @@ def behaviours(
 @app.command()
 def roadmap(
     out: Annotated[
-        Path | None,
-        typer.Option(help="Folder; the same command resumes it. [default: runs/roadmap, or -full]"),
-    ] = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="Three seeds and more of everything.")
-    ] = False,
-    seeds: Annotated[int | None, typer.Option(help="So many training seeds instead.")] = None,
+        Path, typer.Option(help="Folder; the same command resumes it, as one with more seeds does.")
+    ] = Path("runs/roadmap"),
+    full: Annotated[bool, typer.Option("--full", help="Three training seeds, not one.")] = False,
+    seeds: Annotated[int | None, typer.Option(help="So many training seeds.")] = None,
     limit: Annotated[
-        int | None, typer.Option(help="At most so many problems of each family instead.")
+        int | None, typer.Option(help="At most so many problems of each family.")
     ] = None,
     jobs: Annotated[
         int | None,
@@ -130,16 +127,17 @@ def roadmap(
 ) -> None:
     """The roadmap's claims, measured: search and learning, rewards, data, parameters, critics."""
     from benchmarks.roadmap import run_roadmap, sized
-    from benchmarks.roadmap_plan import FULL, QUICK
+    from benchmarks.roadmap_plan import PLAN
 
-    plan = sized(FULL if full else QUICK, seeds, limit)
-    folder = out or Path("runs") / ("roadmap-full" if full else "roadmap")
+    if full and seeds is not None:
+        raise ValueError(f"--full is --seeds 3, received --seeds {seeds} too: name one of them")
+    plan = sized(PLAN, 3 if full else seeds, limit)
     words = ["reason-bench roadmap", *(["--full"] if full else [])]
     words += [f"--seeds {seeds}"] if seeds else []
     words += [f"--limit {limit}"] if limit else []
+    command = " ".join([*words, f"--out {out}"])
     processes = (os.cpu_count() or 1) if jobs is None else jobs
-    command = " ".join([*words, f"--out {folder}"])
-    report = run_roadmap(plan, folder, command, typer.echo, processes)
+    report = run_roadmap(plan, out, command, typer.echo, processes)
     typer.echo(f"Roadmap: {report}")
 
 

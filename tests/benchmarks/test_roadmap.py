@@ -16,10 +16,10 @@ from agents.models.tiny import TinyConfig
 from benchmarks.compute import rows_of, seconds_of
 from benchmarks.metrics import Estimate, bootstrap, bootstrap_grid
 from benchmarks.roadmap import run_roadmap, sized, train_stage
-from benchmarks.roadmap_plan import ESTIMATORS, FULL, QUICK, REWARDS, Plan, stages_of
+from benchmarks.roadmap_plan import ESTIMATORS, PLAN, REWARDS, Plan, stages_of
 from benchmarks.roadmap_report import verdict
 
-ENVS = tuple(replace(spec) for spec in QUICK.sft.envs)
+ENVS = tuple(replace(spec) for spec in PLAN.sft.envs)
 SMALL = OptimizerConfig(lr=1e-3, muon=False, warmup=1)
 MINI = Plan(
     suite="roadmap",
@@ -131,17 +131,17 @@ def test_what_a_stage_reads_is_made_first(tmp_path):
         tmp_path.mkdir()
 
 
-def test_plans_differ_in_what_they_should():
-    assert (len(QUICK.seeds), len(FULL.seeds)) == (1, 3)
-    assert QUICK.search.guide == "public"  # no potential, no expert
-    assert QUICK.search.values == "outcome"
-    assert QUICK.ppo.reward == "outcome"
-    for spec in QUICK.sft.envs:
+def test_the_plan_is_what_it_says():
+    assert PLAN.seeds == (0,)
+    assert PLAN.search.guide == "public"  # no potential, no expert
+    assert PLAN.search.values == "outcome"
+    assert PLAN.ppo.reward == "outcome"
+    for spec in PLAN.sft.envs:
         assert dict(spec.kwargs).get("split") is None
-    assert sized(QUICK, 2, 50).seeds == (0, 1)
-    assert sized(QUICK, None, None) == QUICK
+    assert sized(PLAN, 2, 50).seeds == (0, 1)
+    assert sized(PLAN, None, None) == PLAN
     with pytest.raises(ValueError, match="seeds must be 1 or more, received 0"):
-        sized(QUICK, 0, None)
+        sized(PLAN, 0, None)
 
 
 def test_sizes():
@@ -149,8 +149,7 @@ def test_sizes():
     from agents.models.tiny import tiny_model
 
     small, large = (
-        sum(p.numel() for p in tiny_model(shape).parameters())
-        for shape in (QUICK.tiny, QUICK.large)
+        sum(p.numel() for p in tiny_model(shape).parameters()) for shape in (PLAN.tiny, PLAN.large)
     )
     assert 3.9 < large / small < 4.2
 
@@ -207,7 +206,7 @@ def test_specs_are_what_the_suite_asks():
     asked = {(e.env, tuple(sorted(e.kwargs.items()))) for e in load_suite("roadmap").entries}
     trained = {
         (f"reason_env/{s.id}", tuple(sorted({**dict(s.kwargs), "split": "test"}.items())))
-        for s in QUICK.sft.envs
+        for s in PLAN.sft.envs
     }
     assert asked == trained
-    assert all(isinstance(spec, EnvSpec) for spec in QUICK.sft.envs)
+    assert all(isinstance(spec, EnvSpec) for spec in PLAN.sft.envs)

@@ -127,30 +127,33 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[2])
-from agents.learning import sft as module
 from agents.learning.optimizers import Optimizer
 from agents.models.hf import HFModel
-from test_training_runs import RUNS, saving_often
+from test_training_runs import RUNS, _finished, saving_often
 
+folder = Path(sys.argv[1])
+trainer, config = RUNS[sys.argv[3]]
 update = Optimizer.step
 def killing(self, number):
     norm = update(self, number)
-    if number == 3:
+    if _finished(folder / "cut") == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return norm
 Optimizer.step = killing
-module.train = saving_often
-folder = Path(sys.argv[1])
-module.sft(HFModel.load(str(folder / "start")), RUNS["sft"][1], folder / "cut")
+sys.modules[trainer.__module__].train = saving_often
+trainer(HFModel.load(str(folder / "start")), config, folder / "cut")
 """
 
 
-def test_killed_and_resumed(trained, tmp_path):
-    """SIGKILL after the fourth update, before its row is written."""
+@pytest.mark.parametrize("name", RUNS)
+def test_killed_and_resumed(name, trained, tmp_path):
+    """SIGKILL in the fourth update, one after the last resume point and before its row is
+    written."""
+    trainer, config = RUNS[name]
     here = Path(__file__)
     trained.save(tmp_path / "start")
     run = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), str(here.parent)],
+        [sys.executable, "-c", KILLED, str(tmp_path), str(here.parent), name],
         env={**os.environ, "PYTHONPATH": f"{here.parents[3]}:{here.parents[1]}"},
         capture_output=True,
         text=True,
@@ -159,8 +162,8 @@ def test_killed_and_resumed(trained, tmp_path):
     assert run.returncode == -signal.SIGKILL, run.stderr
     assert len(rows(tmp_path / "cut")) == 3
     assert not (tmp_path / "cut/model").exists()
-    whole = sft(copy.deepcopy(trained), RUNS["sft"][1], tmp_path / "whole")
-    resumed = sft(copy.deepcopy(trained), RUNS["sft"][1], tmp_path / "cut")
+    whole = trainer(copy.deepcopy(trained), config, tmp_path / "whole")
+    resumed = trainer(copy.deepcopy(trained), config, tmp_path / "cut")
     assert resumed.digest == whole.digest
     assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
 
