@@ -4,42 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 from agents.learning.specs import EnvSpec
 from reason_env.errors import choose
 
-_FROM_ZERO = {
-    "filter_rounds",
-    "first_batch",
-    "leaves",
-    "lora",
-    "micro_batch",
-    "overlong_buffer",
-    "seed",
-    "warmup",
-    "workers",
-}
-_SHARES = {
-    "alternatives",
-    "analysis",
-    "checks",
-    "corrections",
-    "decay_from",
-    "expert_share",
-    "final",
-    "gamma",
-    "lam",
-    "subgoals",
-}
-
 
 def check_config(config: Any) -> None:
     """Refuse a configuration that no run could follow.
 
-    Whole numbers are 1 or more (those of `_FROM_ZERO`: 0 or more), shares and discounts from 0 to
-    1, all other numbers 0 or more, and words among the field's `choices`.
+    Whole numbers are 1 or more, others 0 or more, unless the field's metadata have another `least`;
+    none is above its `most`, and words are among its `choices`.
 
     Raises:
         ValueError: names the field, what it must be and what it is.
@@ -52,16 +28,16 @@ def check_config(config: Any) -> None:
             _check_envs(value, paid=hasattr(config, "reward"))
         elif "choices" in field.metadata:
             choose(value, field.metadata["choices"], field.name)
-        elif isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        elif isinstance(value, int) and field.type == "int":
-            least = 0 if field.name in _FROM_ZERO else 1
-            if value < least:
-                raise ValueError(f"{field.name} must be {least} or more, received {value}")
-        elif field.name in _SHARES and not 0 <= value <= 1:
-            raise ValueError(f"{field.name} must be in 0..1, received {value}")
-        elif not 0 <= value < math.inf:
-            raise ValueError(f"{field.name} must be 0 or more, received {value}")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            _check_number(field, value)
+
+
+def _check_number(field: Field[Any], value: float) -> None:
+    least = field.metadata.get("least", 1 if field.type == "int" else 0)
+    most = field.metadata.get("most", math.inf)
+    if not least <= value <= most or math.isinf(value):
+        expected = f"{least} or more" if math.isinf(most) else f"in {least}..{most}"
+        raise ValueError(f"{field.name} must be {expected}, received {value}")
 
 
 def _check_envs(envs: Sequence[EnvSpec], paid: bool) -> None:

@@ -23,21 +23,29 @@ class BehaviourRates:
     """How often each behaviour is demonstrated, all from 0 to 1."""
 
     analysis: float = field(
-        default=0.0, metadata={"help": "episodes that begin by restating the problem"}
+        default=0.0, metadata={"help": "episodes that begin by restating the problem", "most": 1}
     )
     subgoals: float = field(
-        default=0.0, metadata={"help": "lines before which the state they lead to is named"}
+        default=0.0,
+        metadata={"help": "lines before which the state they lead to is named", "most": 1},
     )
     alternatives: float = field(
         default=0.0,
-        metadata={"help": "lines before which another is tried and taken back; and dead ends left"},
+        metadata={
+            "help": "lines before which another is tried and taken back; and dead ends left",
+            "most": 1,
+        },
     )
     checks: float = field(
-        default=0.0, metadata={"help": "lines before which the goal's reach is claimed, truly"}
+        default=0.0,
+        metadata={"help": "lines before which the goal's reach is claimed, truly", "most": 1},
     )
     corrections: float = field(
         default=0.0,
-        metadata={"help": "lines before which a wrong one is tried (on_invalid=feedback)"},
+        metadata={
+            "help": "lines before which a wrong one is tried (on_invalid=feedback)",
+            "most": 1,
+        },
     )
 
 

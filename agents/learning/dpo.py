@@ -58,7 +58,7 @@ class DPOConfig:
     )
     epochs: int = field(default=1, metadata={"help": "passes over an update's pairs"})
     minibatch: int = field(default=64, metadata={"help": "pairs per gradient step"})
-    seed: int = field(default=0, metadata={"help": "of problems and searches"})
+    seed: int = field(default=0, metadata={"help": "of problems and searches", "least": 0})
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=5e-4, warmup=10))
 
 

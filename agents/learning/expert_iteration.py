@@ -46,7 +46,9 @@ class ExpertIterationConfig:
     simulations: int = field(default=32, metadata={"help": "of the tree search, per problem"})
     branch: int = field(default=2, metadata={"help": "lines drawn per widening"})
     budget_tokens: int = field(default=128, metadata={"help": "generated tokens per problem"})
-    leaves: int = field(default=1, metadata={"help": "ways of each tree to learn values from"})
+    leaves: int = field(
+        default=1, metadata={"help": "ways of each tree to learn values from", "least": 0}
+    )
     value_weight: float = field(
         default=1.0, metadata={"help": "of the value head's loss; 0: no value head"}
     )
@@ -58,7 +60,7 @@ class ExpertIterationConfig:
         },
     )
     guide: str = field(default="oracle", metadata={"help": "who values the tree's nodes"})
-    seed: int = field(default=0, metadata={"help": "of problems and searches"})
+    seed: int = field(default=0, metadata={"help": "of problems and searches", "least": 0})
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=5e-4, warmup=10))
 
 

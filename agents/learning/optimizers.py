@@ -28,16 +28,22 @@ class OptimizerConfig:
 
     lr: float = field(default=2e-3, metadata={"help": "peak learning rate"})
     muon: bool = field(default=True, metadata={"help": "Muon for the blocks' matrices"})
-    warmup: int = field(default=50, metadata={"help": "steps of linear warm-up"})
-    final: float = field(default=0.05, metadata={"help": "share of the peak rate at the end"})
-    decay_from: float = field(default=0.3, metadata={"help": "when linear decay sets in, 0 to 1"})
+    warmup: int = field(default=50, metadata={"help": "steps of linear warm-up", "least": 0})
+    final: float = field(
+        default=0.05, metadata={"help": "share of the peak rate at the end", "most": 1}
+    )
+    decay_from: float = field(
+        default=0.3, metadata={"help": "when linear decay sets in, 0 to 1", "most": 1}
+    )
     weight_decay: float = field(default=0.01, metadata={"help": "of the matrices"})
     max_norm: float = field(default=1.0, metadata={"help": "largest norm of the gradient"})
     micro_batch: int = field(
-        default=0, metadata={"help": "episodes per forward pass, gradients added up; 0: all"}
+        default=0,
+        metadata={"help": "episodes per forward pass, gradients added up; 0: all", "least": 0},
     )
     lora: int = field(
-        default=0, metadata={"help": "rank of LoRA adapters; 0: the weights themselves learn"}
+        default=0,
+        metadata={"help": "rank of LoRA adapters; 0: the weights themselves learn", "least": 0},
     )
     compile: bool = field(default=False, metadata={"help": "torch.compile the training pass"})
 

@@ -27,8 +27,8 @@ class PPOConfig:
         default="gae",
         metadata={"help": "of advantages: " + ", ".join(ESTIMATORS), "choices": tuple(ESTIMATORS)},
     )
-    gamma: float = field(default=1.0, metadata={"help": "discount per token"})
-    lam: float = field(default=0.95, metadata={"help": "lambda of GAE"})
+    gamma: float = field(default=1.0, metadata={"help": "discount per token", "most": 1})
+    lam: float = field(default=0.95, metadata={"help": "lambda of GAE", "most": 1})
     loss: str = field(
         default="ppo",
         metadata={"help": "ppo, or gspo: one ratio an episode", "choices": tuple(POLICY_LOSSES)},
@@ -63,13 +63,15 @@ class PPOConfig:
     kl_horizon: float = field(default=10_000.0, metadata={"help": "episodes that takes"})
     entropy_weight: float = field(default=0.0, metadata={"help": "of the entropy bonus"})
     filter_rounds: int = field(
-        default=0, metadata={"help": "rounds of sampling in place of groups without signal"}
+        default=0,
+        metadata={"help": "rounds of sampling in place of groups without signal", "least": 0},
     )
     overlong_buffer: int = field(
-        default=0, metadata={"help": "tokens before the budget's end that cost; 0: none"}
+        default=0,
+        metadata={"help": "tokens before the budget's end that cost; 0: none", "least": 0},
     )
     overlong_penalty: float = field(default=1.0, metadata={"help": "what they cost at its end"})
-    seed: int = field(default=0, metadata={"help": "of problems and samples"})
+    seed: int = field(default=0, metadata={"help": "of problems and samples", "least": 0})
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(lr=1e-4, muon=False, warmup=10, weight_decay=0.0)
     )

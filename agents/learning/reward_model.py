@@ -77,7 +77,9 @@ class RewardModelConfig:
     epochs: int = field(default=1, metadata={"help": "passes over a round's states"})
     minibatch: int = field(default=128, metadata={"help": "trajectories per gradient step"})
     value_weight: float = field(default=1.0, metadata={"help": "of the value head's loss"})
-    seed: int = field(default=0, metadata={"help": "of problems, rollouts and searches"})
+    seed: int = field(
+        default=0, metadata={"help": "of problems, rollouts and searches", "least": 0}
+    )
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=1e-3, warmup=10))
 
 

@@ -32,13 +32,19 @@ class SFTConfig:
     """What `reason-train sft` takes."""
 
     envs: tuple[EnvSpec, ...] = field(metadata={"help": "environments, in equal shares"})
-    expert_share: float = field(default=0.5, metadata={"help": "share of expert lines, 0 to 1"})
+    expert_share: float = field(
+        default=0.5, metadata={"help": "share of expert lines, 0 to 1", "most": 1}
+    )
     steps: int = field(default=1000, metadata={"help": "updates"})
     batch: int = field(default=128, metadata={"help": "episodes per update"})
     passes: int = field(default=1, metadata={"help": "passes over the demonstrations"})
-    first_batch: int = field(default=0, metadata={"help": "number of the first batch drawn"})
-    seed: int = field(default=0, metadata={"help": "of problems and demonstrations"})
-    workers: int = field(default=1, metadata={"help": "processes that make demonstrations"})
+    first_batch: int = field(
+        default=0, metadata={"help": "number of the first batch drawn", "least": 0}
+    )
+    seed: int = field(default=0, metadata={"help": "of problems and demonstrations", "least": 0})
+    workers: int = field(
+        default=1, metadata={"help": "processes that make demonstrations", "least": 0}
+    )
     behaviours: BehaviourRates = field(default_factory=BehaviourRates)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 

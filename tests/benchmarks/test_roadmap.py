@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from agents.learning.expert_iteration import ExpertIterationConfig
 from agents.learning.optimizers import OptimizerConfig
@@ -142,6 +143,15 @@ def test_the_plan_is_what_it_says():
     assert sized(PLAN, None, None) == PLAN
     with pytest.raises(ValueError, match="seeds must be 1 or more, received 0"):
         sized(PLAN, 0, None)
+
+
+def test_full_or_seeds(tmp_path):
+    from benchmarks.cli import app
+
+    words = ["roadmap", "--full", "--seeds", "2", "--out", str(tmp_path / "roadmap")]
+    result = CliRunner().invoke(app, words)
+    assert "--full is --seeds 3, received --seeds 2 too" in str(result.exception)
+    assert not (tmp_path / "roadmap").exists()
 
 
 def test_sizes():

@@ -59,8 +59,8 @@ class ExportConfig:
     micro_batch: int = field(default=8, metadata={"help": "episodes per GPU at a time"})
     epochs: int = field(default=1, metadata={"help": "passes over the prompts"})
     temperature: float = field(default=1.0, metadata={"help": "of sampling"})
-    gamma: float = field(default=1.0, metadata={"help": "discount per token"})
-    lam: float = field(default=1.0, metadata={"help": "lambda of GAE"})
+    gamma: float = field(default=1.0, metadata={"help": "discount per token", "most": 1})
+    lam: float = field(default=1.0, metadata={"help": "lambda of GAE", "most": 1})
     kl: float = field(default=1e-3, metadata={"help": "weight of the KL to the first model"})
     kl_loss: bool = field(default=False, metadata={"help": "KL in the loss, not in the reward"})
     lr: float = field(default=1e-6, metadata={"help": "learning rate"})
@@ -75,7 +75,7 @@ class ExportConfig:
     eval_steps: int = field(default=10, metadata={"help": "gradient rounds between evaluations"})
     eval_samples: int = field(default=4, metadata={"help": "episodes per problem evaluated"})
     save_steps: int = field(default=20, metadata={"help": "gradient rounds between checkpoints"})
-    seed: int = field(default=0, metadata={"help": "of problems and samples"})
+    seed: int = field(default=0, metadata={"help": "of problems and samples", "least": 0})
 
 
 def export(folder: Path, config: ExportConfig) -> None:

@@ -140,6 +140,8 @@ def test_a_folder_in_use_is_refused(folder):
         ({"zero_stage": 4}, "zero_stage"),
         ({"vllm_memory": 1.5}, "vllm_memory"),
         ({"prompts": 0}, "prompts must be 1 or more"),
+        ({"micro_batch": 0}, "micro_batch must be 1 or more"),
+        ({"lam": 1.5}, r"lam must be in 0\.\.1, received 1\.5"),
         ({"max_len": 6}, "raise max_len"),
         ({"envs": ()}, "envs"),
         ({"envs": (EnvSpec.parse("Countdown-v0:split=test"),)}, "train split only"),
