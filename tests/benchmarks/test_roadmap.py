@@ -19,6 +19,7 @@ from benchmarks.metrics import Estimate, bootstrap, bootstrap_grid
 from benchmarks.roadmap import run_roadmap, sized, train_stage
 from benchmarks.roadmap_plan import ESTIMATORS, PLAN, REWARDS, Plan, stages_of
 from benchmarks.roadmap_report import verdict
+from benchmarks.study_commands import app
 
 ENVS = tuple(replace(spec) for spec in PLAN.sft.envs)
 SMALL = OptimizerConfig(lr=1e-3, muon=False, warmup=1)
@@ -146,8 +147,6 @@ def test_the_plan_is_what_it_says():
 
 
 def test_full_or_seeds(tmp_path):
-    from benchmarks.cli import app
-
     words = ["roadmap", "--full", "--seeds", "2", "--out", str(tmp_path / "roadmap")]
     result = CliRunner().invoke(app, words)
     assert "--full is --seeds 3, received --seeds 2 too" in str(result.exception)
