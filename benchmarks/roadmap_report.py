@@ -161,12 +161,14 @@ class _Report:
             for root in self.roots.values()
         ]
         difference = self.scores.difference(("expert-data", GREEDY), ("searched", GREEDY))
+        gains = [self.scores.difference((LINE[0], GREEDY), (name, GREEDY)) for name in names]
         return [
             "## R4: data from search, or from an expert",
             f"The initialised model goes on with the {' / '.join(f'{n:.0f}' for n in found)} "
             "solutions that its own search found, or with as many of an expert that knows a "
-            f"shortest way from everywhere; {self.plan.search.epochs} passes over each. Search "
-            f"less expert: {points(difference)}.",
+            f"shortest way from everywhere; {self.plan.search.epochs} passes over each. Search, "
+            f"which needs no expert, gains {points(gains[0])}, the expert's data "
+            f"{points(gains[1])}; search less expert: {points(difference)}.",
             *self._choices(names, "data.png", "initialised"),
         ]
 
@@ -217,7 +219,8 @@ class _Report:
             for name, stage in self.stages.items()
         ]
         header = ["stage", *(f"seed {seed}" for seed in self.roots)]
-        return ["## Seconds of training", table(header, rows)]
+        note = "By the clock: stages made side by side (`--jobs`) take longer than alone."
+        return ["## Seconds of training", note, table(header, rows)]
 
     # -- Parts -------------------------------------------------------------------------------
 
