@@ -79,8 +79,11 @@ PLAN = Plan(
         budget_tokens=256,
         optimizer=_SEARCH,
     ),
-    ppo=PPOConfig(FAMILIES, reward="outcome", updates=40, problems=192, optimizer=_PPO),
-    choice=PPOConfig(FAMILIES, updates=20, problems=96, samples=4, optimizer=_PPO),
+    # The critic comes from expert iteration, which paid for other things.
+    ppo=PPOConfig(
+        FAMILIES, reward="outcome", updates=80, problems=192, critic_warmup=1, optimizer=_PPO
+    ),
+    choice=PPOConfig(FAMILIES, updates=20, problems=96, samples=4, critic_warmup=1, optimizer=_PPO),
 )
 
 
@@ -157,7 +160,7 @@ def stages_of(plan: Plan, seed: int, root: Path) -> dict[str, Stage]:
         stages[f"reward-{reward}"] = _choice(f"{reward} reward", replace(choice, reward=reward))
     for name in ESTIMATORS:
         stages[f"estimator-{name}"] = _choice(
-            name, replace(choice, estimator=name, reward="outcome")
+            name, replace(choice, estimator=name, reward="outcome", critic_warmup=0)
         )
     return stages
 

@@ -37,8 +37,8 @@ def forward(model: HFModel, batch: Batch, temperature: float = 1.0) -> Outputs:
     Args:
         temperature: at which the tokens were sampled, above 0.
     """
+    hidden = hidden_states(model, batch)
     with torch.autocast("cpu", torch.bfloat16):
-        hidden = model.hidden(batch.ids, batch.attention)
         # Position t predicts token t + 1.
         before = hidden[:, :-1][batch.actions[:, 1:]]
         logits = model.network.lm_head(before).float() / temperature
@@ -48,6 +48,12 @@ def forward(model: HFModel, batch: Batch, temperature: float = 1.0) -> Outputs:
     known = hidden[~batch.potentials.isnan()]
     values, final, states = (_said(model.value_head, at) for at in (before, last, known))
     return Outputs(logits, logprobs, values, final, states, _said(model.reward_head, known))
+
+
+def hidden_states(model: HFModel, batch: Batch) -> torch.Tensor:
+    """Last hidden states of a right-padded batch, (B, T, H), by bfloat16 matrix products."""
+    with torch.autocast("cpu", torch.bfloat16):
+        return model.hidden(batch.ids, batch.attention)
 
 
 def _said(head: torch.nn.Linear | None, hidden: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from agents.learning.advantages import ESTIMATORS
+from agents.learning.critic import fit_critic
 from agents.learning.groups import Sampling, sample_groups
 from agents.learning.kl_control import KLControl
 from agents.learning.optimizers import Optimizer
@@ -57,7 +58,9 @@ def ppo(model: HFModel, config: PPOConfig, folder: Path) -> HFModel:
         if config.filter_rounds:
             row["groups"] = len(chosen) // config.samples
         row["kl_weight"] = control.weight
-        if chosen:
+        if number < config.critic_warmup:
+            row |= fit_critic(model, config, everything)
+        elif chosen:
             first = number * per_update
             row |= learn(model, reference, optimizer, config, chosen, first, seed, control.weight)
             control.update(row["kl"], len(chosen))

@@ -42,6 +42,10 @@ class PPOConfig:
     dual_clip: float = field(default=0.0, metadata={"help": "dual clip, above 1; 0: none"})
     value_clip: float = field(default=0.2, metadata={"help": "of the critic's loss; 0: none"})
     value_weight: float = field(default=0.5, metadata={"help": "of the critic's loss"})
+    critic_warmup: int = field(
+        default=0,
+        metadata={"help": "updates at the start that fit the critic's head alone", "least": 0},
+    )
     reward_clip: float = field(default=10.0, metadata={"help": "largest reward; 0: no limit"})
     kl_weight: float = field(default=0.01, metadata={"help": "of the KL to the reference"})
     kl_estimator: str = field(
@@ -90,6 +94,16 @@ def check_ppo(config: PPOConfig) -> None:
         raise ValueError(
             f"{why} compares the episodes of one problem, so samples must be 2 or more, received "
             f"{config.samples}: raise it, or use estimator=gae or reinforce without filter_rounds"
+        )
+    if config.critic_warmup and not estimator.critic:
+        raise ValueError(
+            f"critic_warmup fits a critic, and estimator={config.estimator} has none: leave it at "
+            "0, or use estimator=gae"
+        )
+    if config.critic_warmup >= config.updates:
+        raise ValueError(
+            f"critic_warmup must leave updates for the policy: below {config.updates}, received "
+            f"{config.critic_warmup}"
         )
     if config.gamma != 1 and not estimator.discounts:
         raise ValueError(

@@ -157,6 +157,8 @@ def test_mistakes_of_sft(train, start, tmp_path, arguments, message):
         ("ppo", ["--estimator", "rloo", "--samples", 1], "samples must be 2 or more, received 1"),
         ("ppo", ["--filter-rounds", 2, "--samples", 1], "filter_rounds compares the episodes"),
         ("ppo", ["--estimator", "grpo", "--gamma", 0.9], "gamma must be 1, received 0.9"),
+        ("ppo", ["--estimator", "rloo", "--critic-warmup", 1], "estimator=rloo has none"),
+        ("ppo", ["--updates", 3, "--critic-warmup", 3], "below 3, received 3"),
         ("ppo", ["--dual-clip", 0.5], "dual_clip must be above 1, or 0 for none"),
         ("ppo", ["--temperature", 0], "temperature must be above 0"),
         ("ppo", ["--kl-estimator", "k1"], "kl_estimator=k1 has no gradient on average"),

@@ -34,7 +34,18 @@ RUNS = {
             (ENV,), rounds=STEPS, problems=8, epochs=1, minibatch=8, simulations=4
         ),
     ),
-    "ppo": (ppo, PPOConfig((ENV,), updates=STEPS, problems=4, samples=2, epochs=2, minibatch=4)),
+    "ppo": (
+        ppo,
+        PPOConfig(
+            (ENV,),
+            updates=STEPS,
+            problems=4,
+            samples=2,
+            epochs=2,
+            minibatch=4,
+            critic_warmup=1,
+        ),
+    ),
     # With all that is carried from update to update: adapters, and a KL weight that moves.
     "grpo-lora": (
         ppo,
