@@ -139,7 +139,8 @@ class _Report:
         names = [f"reward-{reward}" for reward in REWARDS]
         return [
             "## Rewards: outcome, process, shaped",
-            "PPO after expert iteration, with as many episodes under each.",
+            "PPO after expert iteration, with as many episodes under each. The critic's head is "
+            "fitted to what each pays before the policy moves.",
             *self._choices(names, "rewards.png"),
         ]
 
