@@ -20,7 +20,7 @@ from agents.learning.sft import SFTConfig, sft
 from agents.models.hf import HFModel
 from agents.models.tiny import tiny_model
 from benchmarks.jobs import run_jobs
-from benchmarks.records import Run
+from benchmarks.records import load_run
 from benchmarks.roadmap_plan import SEARCH, Config, Plan, Stage, stages_of
 from benchmarks.roadmap_report import write_roadmap
 from benchmarks.roadmap_scores import Scores
@@ -60,7 +60,7 @@ def run_roadmap(
     scores = Scores(plan.seeds)
     for (seed, name), stage in stages.items():
         for strategy in strategies_of(stage):
-            run = _score(plan, out / f"seed-{seed}", name, stage, strategy)
+            run = load_run(_scored(out / f"seed-{seed}", name, strategy))
             scores.add(seed, name, strategy, run)
     return write_roadmap(plan, scores, out, command)
 
@@ -72,21 +72,21 @@ def _make(plan: Plan, out: Path, key: tuple[int, str]) -> None:
     stage = stages_of(plan, seed, root)[name]
     train_stage(root, name, stage, seed)
     for strategy in strategies_of(stage):
-        _score(plan, root, name, stage, strategy)
+        run_suite(
+            plan.suite,
+            _scored(root, name, strategy),
+            model=str(root / name / MODEL),
+            strategy=strategy,
+            limit=plan.limit,
+            label=stage.label,
+            chunk=128,
+            progress=False,
+        )
 
 
-def _score(plan: Plan, root: Path, name: str, stage: Stage, strategy: str) -> Run:
-    """A trained stage's run of the suite; one that is there is loaded."""
-    return run_suite(
-        plan.suite,
-        root / "scores" / f"{name}-{strategy}",
-        model=str(root / name / MODEL),
-        strategy=strategy,
-        limit=plan.limit,
-        label=stage.label,
-        chunk=128,
-        progress=False,
-    )
+def _scored(root: Path, name: str, strategy: str) -> Path:
+    """Folder of a stage's run of the suite."""
+    return root / "scores" / f"{name}-{strategy}"
 
 
 def strategies_of(stage: Stage) -> Iterator[str]:

@@ -1,4 +1,5 @@
-"""A critic for what a policy earns now, before the policy moves.
+"""A critic for what a policy earns now, before the policy moves: value pretraining (Yuan et al.,
+"What's behind PPO's collapse in long-CoT?", arXiv 2503.01491), of the head alone.
 
 A value head that comes from elsewhere, such as from expert iteration, says what was earned there.
 Under other rewards it is wrong from the start, and truncated episodes, which are paid what it says
@@ -29,12 +30,15 @@ def fit_critic(
     below it, which it shares with the policy, stays as it is.
 
     Args:
+        model: has a value head.
+        config: for the discount and the largest reward.
         trajectories: those that were truncated are left out: nobody knows what else they would
             have earned.
 
     Returns:
-        The share of the returns' variance that the head explains now, or nothing where no episode
-        has ended and the head stays what it was.
+        `explained_variance`: the share of the returns' variance that the head explains on these
+        episodes now, at most 1; or nothing where no episode has ended and the head stays what it
+        was.
     """
     assert model.value_head is not None
     ended = [trajectory for trajectory in trajectories if trajectory.terminated]

@@ -3,7 +3,8 @@ its critic-free relatives.
 
 One update: sample episodes of fresh problems, estimate advantages over the agent's tokens, and take
 a few clipped steps, held to a reference policy. Process rewards sit on the token that ends their
-line. Critic and policy share the network up to the value head.
+line. Critic and policy share the network up to the value head, which alone may be fitted first
+(`critic_warmup`).
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from agents.models.hf import HFModel
 
 STEPS = 6
 PARTS = OptimizerConfig(lr=1e-3, muon=False, warmup=2, micro_batch=2, lora=2)
+PPO = PPOConfig((ENV,), updates=STEPS, problems=4, samples=2, minibatch=4)
 RUNS = {
     "sft": (sft, SFTConfig((ENV,), steps=STEPS, batch=8, workers=0)),
     "expert-iteration": (
@@ -34,27 +35,12 @@ RUNS = {
             (ENV,), rounds=STEPS, problems=8, epochs=1, minibatch=8, simulations=4
         ),
     ),
-    "ppo": (
-        ppo,
-        PPOConfig(
-            (ENV,),
-            updates=STEPS,
-            problems=4,
-            samples=2,
-            epochs=2,
-            minibatch=4,
-            critic_warmup=1,
-        ),
-    ),
+    "ppo": (ppo, replace(PPO, epochs=2, critic_warmup=1)),
     # With all that is carried from update to update: adapters, and a KL weight that moves.
     "grpo-lora": (
         ppo,
-        PPOConfig(
-            (ENV,),
-            updates=STEPS,
-            problems=4,
-            samples=2,
-            minibatch=4,
+        replace(
+            PPO,
             estimator="grpo",
             filter_rounds=1,
             kl_in="reward",
