@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from agents.models.hf import HFModel
 from agents.models.tiny import tiny_model
 from benchmarks.jobs import run_jobs
 from benchmarks.records import load_run
-from benchmarks.roadmap_plan import SEARCH, Config, Plan, Stage, stages_of
+from benchmarks.roadmap_plan import Config, Plan, Stage, stages_of
 from benchmarks.roadmap_report import write_roadmap
 from benchmarks.roadmap_scores import Scores
 from benchmarks.runner import run_suite
@@ -59,7 +59,7 @@ def run_roadmap(
     )
     scores = Scores(plan.seeds)
     for (seed, name), stage in stages.items():
-        for strategy in strategies_of(stage):
+        for strategy in stage.strategies:
             run = load_run(_scored(out / f"seed-{seed}", name, strategy))
             scores.add(seed, name, strategy, run)
     return write_roadmap(plan, scores, out, command)
@@ -71,7 +71,7 @@ def _make(plan: Plan, out: Path, key: tuple[int, str]) -> None:
     root = out / f"seed-{seed}"
     stage = stages_of(plan, seed, root)[name]
     train_stage(root, name, stage, seed)
-    for strategy in strategies_of(stage):
+    for strategy in stage.strategies:
         run_suite(
             plan.suite,
             _scored(root, name, strategy),
@@ -87,13 +87,6 @@ def _make(plan: Plan, out: Path, key: tuple[int, str]) -> None:
 def _scored(root: Path, name: str, strategy: str) -> Path:
     """Folder of a stage's run of the suite."""
     return root / "scores" / f"{name}-{strategy}"
-
-
-def strategies_of(stage: Stage) -> Iterator[str]:
-    """How a stage is scored."""
-    yield "greedy"
-    if stage.searched:
-        yield SEARCH
 
 
 def train_stage(root: Path, name: str, stage: Stage, seed: int) -> None:

@@ -27,7 +27,8 @@ FAMILIES = (
 )
 ESTIMATORS = ("reinforce_baseline", "rloo", "grpo", "dr_grpo")
 REWARDS = ("outcome", "process", "shaped")
-SEARCH = "mcts"
+GREEDY, SAMPLE, SEARCH = "greedy", "sample", "mcts"
+"""Strategies that stages are scored with."""
 LINE = ("initialised", "searched", "trained")
 """The main line: policy initialisation, search, learning."""
 
@@ -95,7 +96,7 @@ class Stage:
         label: in tables.
         start: stage that it goes on from; None: an untrained model of the shape `shape`.
         config: what it is trained with, known once the stages before it are there.
-        searched: whether it is also scored with tree search.
+        strategies: that it is scored with.
         reads: stages, beside `start`, that `config` must find done.
     """
 
@@ -103,7 +104,7 @@ class Stage:
     start: str | None
     config: Callable[[], Config]
     shape: TinyConfig = field(default_factory=TinyConfig)
-    searched: bool = False
+    strategies: tuple[str, ...] = (GREEDY,)
     reads: tuple[str, ...] = ()
 
     @property
@@ -142,18 +143,18 @@ def stages_of(plan: Plan, seed: int, root: Path) -> dict[str, Stage]:
     def large_long() -> SFTConfig:
         return steps_for(sft, root / "large", seconds_of(*(root / name for name in LINE)))
 
-    start = "initialised"
+    start, both, all_three = "initialised", (GREEDY, SEARCH), (GREEDY, SAMPLE, SEARCH)
     stages = {
-        "initialised": Stage("initialised", None, lambda: sft, plan.tiny, True),
-        "searched": Stage("expert iteration", start, lambda: search, searched=True),
+        "initialised": Stage("initialised", None, lambda: sft, plan.tiny, both),
+        "searched": Stage("expert iteration", start, lambda: search, strategies=all_three),
         "trained": Stage(
-            "then PPO", "searched", lambda: replace(plan.ppo, seed=seed), searched=True
+            "then PPO", "searched", lambda: replace(plan.ppo, seed=seed), strategies=all_three
         ),
-        "control": Stage("control: more SFT", start, control, searched=True, reads=LINE),
+        "control": Stage("control: more SFT", start, control, strategies=both, reads=LINE),
         "expert-data": Stage("expert data", start, expert_data, reads=("searched",)),
-        "large": Stage("4x parameters", None, lambda: sft, plan.large, True),
+        "large": Stage("4x parameters", None, lambda: sft, plan.large, both),
         "large-long": Stage(
-            "4x, equal compute", None, large_long, plan.large, True, reads=(*LINE, "large")
+            "4x, equal compute", None, large_long, plan.large, both, reads=(*LINE, "large")
         ),
     }
     for reward in REWARDS:
@@ -167,4 +168,5 @@ def stages_of(plan: Plan, seed: int, root: Path) -> dict[str, Stage]:
 
 def _choice(label: str, config: PPOConfig) -> Stage:
     # From where search left off: what solves next to nothing gives every reward little to tell.
-    return Stage(label, "searched", lambda: config)
+    # Sampled too: that is what policy gradients raise.
+    return Stage(label, "searched", lambda: config, strategies=(GREEDY, SAMPLE))

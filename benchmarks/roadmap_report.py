@@ -11,7 +11,16 @@ from benchmarks.behaviours import NOTE, behaviour_table
 from benchmarks.compute import rows_of, seconds_of
 from benchmarks.metrics import Estimate
 from benchmarks.roadmap_pictures import families_picture, scores_picture
-from benchmarks.roadmap_plan import ESTIMATORS, LINE, REWARDS, SEARCH, Plan, stages_of
+from benchmarks.roadmap_plan import (
+    ESTIMATORS,
+    GREEDY,
+    LINE,
+    REWARDS,
+    SAMPLE,
+    SEARCH,
+    Plan,
+    stages_of,
+)
 from benchmarks.roadmap_scores import Score, Scores
 from benchmarks.tables import percent, table
 
@@ -19,7 +28,7 @@ REPORT = "ROADMAP.md"
 STAGES = (*LINE, "control")
 WANTED = 0.20
 """What R1 asks for: 20 points."""
-GREEDY = "greedy"
+SAMPLED = "one sample at temperature 1, which is what policy gradients raise"
 
 
 def write_roadmap(plan: Plan, scores: Scores, out: Path, command: str) -> Path:
@@ -122,6 +131,9 @@ class _Report:
         for stage in ("initialised", "trained"):
             d = self.scores.difference((stage, GREEDY), (stage, SEARCH))
             lines.append(f"- What search adds to the {stage} model: {points(d)}.")
+        for strategy, how in ((GREEDY, "greedy"), (SAMPLE, SAMPLED)):
+            d = self.scores.difference(("searched", strategy), ("trained", strategy))
+            lines.append(f"- What PPO adds to expert iteration, {how}: {points(d)}.")
         control = self.scores.runs((LINE[0], GREEDY))[0].folder.parents[1]
         seconds = seconds_of(control / "searched", control / "trained")
         return [
@@ -140,7 +152,7 @@ class _Report:
         return [
             "## Rewards: outcome, process, shaped",
             "PPO after expert iteration, with as many episodes under each. The critic's head is "
-            "fitted to what each pays before the policy moves.",
+            f"fitted to what each pays before the policy moves. `sample` is {SAMPLED}.",
             *self._choices(names, "rewards.png"),
         ]
 
@@ -242,13 +254,19 @@ class _Report:
         return table(["stage", "strategy", "all", *families], rows, left=2)
 
     def _choices(self, names: Sequence[str], picture: str, start: str = "searched") -> list[str]:
-        """A table and a picture of stages and what they go on from, all greedy."""
-        first = (names[0], GREEDY)
-        listed = [(name, GREEDY) for name in dict.fromkeys((start, *names))]
+        """A table and a picture of stages and what they go on from, with what all are scored
+        with."""
+        compared = list(dict.fromkeys((start, *names)))
+        strategies = [
+            s for s in (GREEDY, SAMPLE) if all(s in self.stages[n].strategies for n in compared)
+        ]
+        listed = [(name, strategy) for strategy in strategies for name in compared]
         scores_picture(self.scores, listed, self._labels(), self.out / picture, self.over)
+        first = names[0]
         lines = [
-            f"- {self.stages[name].label} less {self.stages[first[0]].label}: "
-            f"{points(self.scores.difference(first, (name, GREEDY)))}."
+            f"- {self.stages[name].label} less {self.stages[first].label}, {strategy}: "
+            f"{points(self.scores.difference((first, strategy), (name, strategy)))}."
+            for strategy in strategies
             for name in names[1:]
         ]
         parts = [f"![{picture.removesuffix('.png')}]({picture})", self._accuracies(listed)]

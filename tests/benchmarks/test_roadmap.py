@@ -63,8 +63,9 @@ def test_every_stage_is_trained_and_scored(done):
         for name, stage in stages.items():
             root = out / f"seed-{seed}"
             assert (root / name / "model/model.safetensors").is_file()
-            assert (root / "scores" / f"{name}-greedy").is_dir()
-            assert (root / "scores" / f"{name}-mcts").is_dir() == stage.searched
+            for strategy in ("greedy", "sample", "mcts"):
+                scored = (root / "scores" / f"{name}-{strategy}").is_dir()
+                assert scored == (strategy in stage.strategies)
             assert stage.label in report
 
 
