@@ -9,6 +9,8 @@ from agents.learning.rollout import rollout
 from agents.learning.specs import EnvSpec
 from agents.learning.trajectory import Trajectory
 from agents.models.base import LanguageModel
+from reason_env.env import ReasonEnv
+from reason_env.rewards import RewardTerms
 from reason_env.splits import stream_seed
 
 _EQUAL = 1e-6
@@ -31,6 +33,8 @@ class Sampling:
         overlong_buffer: how many tokens before the episode's budget of tokens a penalty sets in,
             0: none; and `overlong_penalty`, what it has grown to where the budget is spent (DAPO,
             eq. 13).
+        truncation: `bootstrap`, a critic says what truncated episodes would still have earned; or
+            `end`, nothing (see `ended`).
     """
 
     envs: tuple[EnvSpec, ...]
@@ -41,6 +45,7 @@ class Sampling:
     filter_rounds: int = 0
     overlong_buffer: int = 0
     overlong_penalty: float = 1.0
+    truncation: str = "bootstrap"
 
 
 def sample_groups(
@@ -95,10 +100,12 @@ def _sample(
             env.reset(seed=stream_seed(seed, problem))
             envs.append(env)
     found = rollout(model, envs, rows, sampling.temperature)
+    if sampling.truncation == "end":
+        found = [ended(episode, env) for episode, env in zip(found, envs, strict=True)]
     return [
-        _penalised(
+        _paid(
             trajectory,
-            overlong_penalty(
+            -overlong_penalty(
                 sum(trajectory.actions),
                 env.max_tokens,
                 sampling.overlong_buffer,
@@ -109,10 +116,29 @@ def _sample(
     ]
 
 
-def _penalised(trajectory: Trajectory, penalty: float) -> Trajectory:
-    """The trajectory with a penalty on the agent's last token."""
-    if not penalty:
+def ended(trajectory: Trajectory, env: ReasonEnv) -> Trajectory:
+    """The trajectory with a spent budget as an end like any other, after which nothing is earned;
+    one that was not truncated stays as it is.
+
+    That is right where the budget is part of the task, as it is of all that is scored here: an
+    episode that could go on for ever would never have to dare an answer (Pardo et al., "Time limits
+    in reinforcement learning", 2018, section 2). As at any end, the potential is 0: what shaping
+    has paid for the last state is taken back.
+
+    Args:
+        env: that it was played in, as it was left.
+    """
+    if not trajectory.truncated:
+        return trajectory
+    taken = RewardTerms(shaping=-env.potential())
+    terms = trajectory.terms + taken
+    return replace(_paid(trajectory, env.reward.weigh(taken)), terminated=True, terms=terms)
+
+
+def _paid(trajectory: Trajectory, amount: float) -> Trajectory:
+    """The trajectory with so much more on the agent's last token."""
+    if not amount:
         return trajectory
     rewards = list(trajectory.rewards)
-    rewards[max(i for i, acted in enumerate(trajectory.actions) if acted)] -= penalty
+    rewards[max(i for i, acted in enumerate(trajectory.actions) if acted)] += amount
     return replace(trajectory, rewards=tuple(rewards))

@@ -92,6 +92,7 @@ def sampling_of(config: PPOConfig) -> Sampling:
         config.filter_rounds,
         config.overlong_buffer,
         config.overlong_penalty,
+        config.truncation,
     )
 
 
@@ -106,5 +107,5 @@ def summary(trajectories: Sequence[Trajectory]) -> dict[str, float]:
         "validity": float(np.mean([term.validity for term in terms])),
         "shaping": float(np.mean([term.shaping for term in terms])),
         "length": float(np.mean([sum(t.actions) for t in trajectories])),
-        "truncated": float(np.mean([not t.terminated for t in trajectories])),
+        "truncated": float(np.mean([t.truncated for t in trajectories])),
     }

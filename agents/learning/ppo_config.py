@@ -29,6 +29,13 @@ class PPOConfig:
     )
     gamma: float = field(default=1.0, metadata={"help": "discount per token", "most": 1})
     lam: float = field(default=0.95, metadata={"help": "lambda of GAE", "most": 1})
+    truncation: str = field(
+        default="bootstrap",
+        metadata={
+            "help": "a spent budget: a critic says what would have followed, or it is the end",
+            "choices": ("bootstrap", "end"),
+        },
+    )
     loss: str = field(
         default="ppo",
         metadata={"help": "ppo, or gspo: one ratio an episode", "choices": tuple(POLICY_LOSSES)},

@@ -44,12 +44,14 @@ class Trajectory:
         rewards: of each token; a line's reward is on the token that ends it, T numbers.
         potentials: exact value of the state after the token, in [0, 1], at the end of the prompt
             and of each line with its feedback; NaN in between, T numbers.
-        terminated: whether the episode ended by its own rules (else its budget was spent).
+        terminated: whether nothing is earned after it: it ended by its own rules, or by a budget
+            whose end counts as one (`groups.ended`).
         solved: whether the goal was reached.
         visits: its states, in order: one where there is a potential.
         terms: the whole episode's reward terms, unweighted.
         process: label of a process reward model, in [0, 1], where there is a potential; NaN in
             between, T numbers. Empty where nobody has labelled the states (`step_labels`).
+        truncated: whether its budget was spent.
     """
 
     tokens: tuple[int, ...]
@@ -61,6 +63,7 @@ class Trajectory:
     visits: tuple[Visit, ...] = ()
     terms: RewardTerms = field(default_factory=RewardTerms)
     process: tuple[float, ...] = ()
+    truncated: bool = False
 
 
 def line_tokens(line: str) -> tuple[int, ...]:
@@ -171,6 +174,7 @@ class Recorder:
             self._solved,
             tuple(self._visits),
             self._terms,
+            truncated=not self._terminated and (self._cut or self.env.episode.stopped),
         )
 
 

@@ -1,5 +1,5 @@
-"""The policy-gradient update: its whole loss against finite differences, its parts against the
-whole, and what is sampled to learn from."""
+"""The policy-gradient update: its whole loss against finite differences, and its parts against the
+whole."""
 
 import copy
 import json
@@ -9,18 +9,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from toys import ENV, DoorsSpec
+from toys import ENV
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from agents.learning import forward as forward_module
 from agents.learning import policy_update
 from agents.learning.advantages import ESTIMATORS
-from agents.learning.groups import Sampling, has_signal, sample_groups
+from agents.learning.groups import sample_groups
 from agents.learning.losses import token_weights
 from agents.learning.optimizers import Optimizer, OptimizerConfig
 from agents.learning.policy_update import learn
 from agents.learning.ppo import PPOConfig, ppo, sampling_of
-from agents.learning.trajectory import Batch, Trajectory
+from agents.learning.trajectory import Batch
 from agents.models.hf import HFModel
 
 STILL = OptimizerConfig(lr=0.0, muon=False, warmup=0, weight_decay=0.0)
@@ -254,73 +254,3 @@ def test_the_weight_is_steered(trained, tmp_path):
         rows = metrics(tmp_path / str(target))
         assert rows[0]["kl_weight"] == 0.01
         assert (rows[-1]["kl_weight"] > 0.01) == rises
-
-
-# -- What is sampled ---------------------------------------------------------------------------
-
-
-def totals(trajectories, samples):
-    earned = [sum(trajectory.rewards) for trajectory in trajectories]
-    return [earned[i : i + samples] for i in range(0, len(earned), samples)]
-
-
-def test_groups_without_signal_are_replaced(trained):
-    """What is kept has a signal; what was dropped was sampled for, by other problems; and without
-    the filter all is kept."""
-    sampling = Sampling((ENV,), "process", problems=6, samples=4, filter_rounds=40)
-    kept, everything = sample_groups(trained, sampling, seed=1)
-    assert len(kept) == 24
-    assert len(everything) > 24
-    assert all(max(group) > min(group) for group in totals(kept, 4))
-    dropped = [t for t in everything if t not in kept]
-    assert len(dropped) == len(everything) - 24
-    assert all(max(group) == min(group) for group in totals(dropped, 4))
-    prompts = [t.tokens[: t.actions.index(True)] for t in everything[::4]]
-    assert len(set(prompts)) == len(prompts)
-    plain, same = sample_groups(trained, replace(sampling, filter_rounds=0), seed=1)
-    assert plain == same == everything[:24]
-
-
-def test_no_signal_at_all(trained, tmp_path):
-    """Nobody goes through the door: nothing is learned, and the log says so."""
-    config = PPOConfig((DoorsSpec(1),), updates=2, problems=3, filter_rounds=2, minibatch=4)
-    before = copy.deepcopy(trained).network.state_dict()
-    model = ppo(trained, config, tmp_path)
-    rows = metrics(tmp_path)
-    assert [row["groups"] for row in rows] == [0, 0]
-    assert "kl" not in rows[0]
-    for name, tensor in model.network.state_dict().items():
-        assert torch.equal(tensor, before[name])
-
-
-def test_overlong_episodes_pay(trained):
-    limit = ENV.make().max_tokens
-    buffer = limit - 4
-    sampling = Sampling((ENV,), "outcome", 8, 2, overlong_buffer=buffer, overlong_penalty=0.5)
-    paid, _ = sample_groups(trained, sampling, seed=2)
-    free, _ = sample_groups(trained, replace(sampling, overlong_buffer=0), seed=2)
-    costs = []
-    for one, other in zip(paid, free, strict=True):
-        assert one.tokens == other.tokens
-        difference = np.subtract(other.rewards, one.rewards)
-        length = sum(one.actions)
-        cost = 0.5 * min(max(0, length - 4), buffer) / buffer
-        assert difference.sum() == pytest.approx(cost)
-        last = max(i for i, acted in enumerate(one.actions) if acted)
-        assert difference[last] == pytest.approx(cost)
-        costs.append(cost)
-    assert max(costs) > 0
-
-
-def test_signal():
-    chosen = sample_like([1.0, 0.5])
-    assert has_signal(chosen)
-    assert not has_signal(sample_like([0.1 + 0.2, 0.3]))
-
-
-def sample_like(rewards):
-    nan = math.nan
-    return [
-        Trajectory((1, 2), (False, True), (0.0, reward), (nan, nan), True, False)
-        for reward in rewards
-    ]

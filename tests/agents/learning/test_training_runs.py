@@ -47,6 +47,7 @@ RUNS = {
             kl_target=0.01,
             kl_horizon=10,
             overlong_buffer=4,
+            truncation="end",
             optimizer=PARTS,
         ),
     ),
