@@ -31,6 +31,8 @@ GREEDY, SAMPLE, SEARCH = "greedy", "sample", "mcts"
 """Strategies that stages are scored with."""
 LINE = ("initialised", "searched", "trained")
 """The main line: policy initialisation, search, learning."""
+STARTS = {"": "searched", "early-": "initialised"}
+"""What rewards and estimators are compared from, by prefix of the stages' names."""
 
 Config = SFTConfig | ExpertIterationConfig | PPOConfig
 
@@ -145,7 +147,7 @@ def stages_of(plan: Plan, seed: int, root: Path) -> dict[str, Stage]:
 
     start, both, all_three = "initialised", (GREEDY, SEARCH), (GREEDY, SAMPLE, SEARCH)
     stages = {
-        "initialised": Stage("initialised", None, lambda: sft, plan.tiny, both),
+        "initialised": Stage("initialised", None, lambda: sft, plan.tiny, all_three),
         "searched": Stage("expert iteration", start, lambda: search, strategies=all_three),
         "trained": Stage(
             "then PPO", "searched", lambda: replace(plan.ppo, seed=seed), strategies=all_three
@@ -157,16 +159,17 @@ def stages_of(plan: Plan, seed: int, root: Path) -> dict[str, Stage]:
             "4x, equal compute", None, large_long, plan.large, both, reads=(*LINE, "large")
         ),
     }
-    for reward in REWARDS:
-        stages[f"reward-{reward}"] = _choice(f"{reward} reward", replace(choice, reward=reward))
-    for name in ESTIMATORS:
-        stages[f"estimator-{name}"] = _choice(
-            name, replace(choice, estimator=name, reward="outcome", critic_warmup=0)
-        )
+    for prefix, begin in STARTS.items():
+        when = ", early" if prefix else ""
+        for reward in REWARDS:
+            config = replace(choice, reward=reward)
+            stages[f"{prefix}reward-{reward}"] = _choice(f"{reward} reward{when}", begin, config)
+        for name in ESTIMATORS:
+            config = replace(choice, estimator=name, reward="outcome", critic_warmup=0)
+            stages[f"{prefix}estimator-{name}"] = _choice(f"{name}{when}", begin, config)
     return stages
 
 
-def _choice(label: str, config: PPOConfig) -> Stage:
-    # From where search left off: what solves next to nothing gives every reward little to tell.
+def _choice(label: str, start: str, config: PPOConfig) -> Stage:
     # Sampled too: that is what policy gradients raise.
-    return Stage(label, "searched", lambda: config, strategies=(GREEDY, SAMPLE))
+    return Stage(label, start, lambda: config, strategies=(GREEDY, SAMPLE))

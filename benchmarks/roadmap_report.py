@@ -18,6 +18,7 @@ from benchmarks.roadmap_plan import (
     REWARDS,
     SAMPLE,
     SEARCH,
+    STARTS,
     Plan,
     stages_of,
 )
@@ -148,12 +149,12 @@ class _Report:
 
     def rewards(self) -> list[str]:
         """Outcome, process and shaped rewards."""
-        names = [f"reward-{reward}" for reward in REWARDS]
         return [
             "## Rewards: outcome, process, shaped",
-            "PPO after expert iteration, with as many episodes under each. The critic's head is "
-            f"fitted to what each pays before the policy moves. `sample` is {SAMPLED}.",
-            *self._choices(names, "rewards.png"),
+            "PPO with as many episodes under each, after expert iteration and from the initialised "
+            "model (early). The critic's head is fitted to what each pays before the policy moves. "
+            f"`sample` is {SAMPLED}.",
+            *self._from_each_start([f"reward-{reward}" for reward in REWARDS], "rewards"),
         ]
 
     def estimators(self) -> list[str]:
@@ -161,9 +162,19 @@ class _Report:
         names = ["reward-outcome", *(f"estimator-{name}" for name in ESTIMATORS)]
         return [
             "## Advantages: PPO's critic, or none",
-            f"After expert iteration, outcome reward, {self.plan.choice.samples} episodes of each "
-            "problem and as many under each. `outcome reward` has the critic (GAE).",
-            *self._choices(names, "estimators.png"),
+            f"Outcome reward, {self.plan.choice.samples} episodes of each problem and as many "
+            "under each, after expert iteration and from the initialised model (early). `outcome "
+            "reward` has the critic (GAE).",
+            *self._from_each_start(names, "estimators"),
+        ]
+
+    def _from_each_start(self, names: Sequence[str], picture: str) -> list[str]:
+        return [
+            part
+            for prefix, start in STARTS.items()
+            for part in self._choices(
+                [prefix + name for name in names], f"{prefix}{picture}.png", start
+            )
         ]
 
     def data(self) -> list[str]:
@@ -253,7 +264,7 @@ class _Report:
         ]
         return table(["stage", "strategy", "all", *families], rows, left=2)
 
-    def _choices(self, names: Sequence[str], picture: str, start: str = "searched") -> list[str]:
+    def _choices(self, names: Sequence[str], picture: str, start: str) -> list[str]:
         """A table and a picture of stages and what they go on from, with what all are scored
         with."""
         compared = list(dict.fromkeys((start, *names)))

@@ -17,7 +17,7 @@ from agents.models.tiny import TinyConfig
 from benchmarks.compute import rows_of, seconds_of
 from benchmarks.metrics import Estimate, bootstrap, bootstrap_grid
 from benchmarks.roadmap import run_roadmap, sized, train_stage
-from benchmarks.roadmap_plan import ESTIMATORS, PLAN, REWARDS, Plan, stages_of
+from benchmarks.roadmap_plan import ESTIMATORS, PLAN, REWARDS, STARTS, Plan, stages_of
 from benchmarks.roadmap_report import verdict
 from benchmarks.study_commands import app
 
@@ -56,8 +56,10 @@ def done(tmp_path_factory):
 def test_every_stage_is_trained_and_scored(done):
     out, report, said = done
     stages = stages_of(MINI, 3, out / "seed-3")
-    assert {f"reward-{name}" for name in REWARDS} <= stages.keys()
-    assert {f"estimator-{name}" for name in ESTIMATORS} <= stages.keys()
+    for prefix, start in STARTS.items():
+        compared = {f"{prefix}reward-{name}" for name in REWARDS}
+        compared |= {f"{prefix}estimator-{name}" for name in ESTIMATORS}
+        assert {stages[name].start for name in compared} == {start}
     assert len(said) == len(stages)
     for seed in MINI.seeds:
         for name, stage in stages.items():
@@ -92,7 +94,7 @@ def test_controls_get_what_they_should(done):
 
 def test_pictures_and_claims(done):
     out, report, _ = done
-    for name in ("stages", "rewards", "data", "parameters", "estimators"):
+    for name in ("stages", "rewards", "early-rewards", "data", "parameters", "estimators"):
         assert f"({name}.png)" in report
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     for claim in ("R1", "R3", "R4"):
