@@ -25,6 +25,7 @@ from benchmarks.roadmap_plan import Config, Plan, Stage, stages_of
 from benchmarks.roadmap_report import write_roadmap
 from benchmarks.roadmap_scores import Scores
 from benchmarks.runner import run_suite
+from benchmarks.suite import Resolved, load_suite, resolve
 
 
 def run_roadmap(
@@ -73,15 +74,20 @@ def _make(plan: Plan, out: Path, key: tuple[int, str]) -> None:
     train_stage(root, name, stage, seed)
     for strategy in stage.strategies:
         run_suite(
-            plan.suite,
+            _problems(plan.suite, plan.limit),
             _scored(root, name, strategy),
             model=str(root / name / MODEL),
             strategy=strategy,
-            limit=plan.limit,
             label=stage.label,
             chunk=128,
             progress=False,
         )
+
+
+@functools.cache
+def _problems(suite: str, limit: int | None) -> Resolved:
+    """Drawn once in each process."""
+    return resolve(load_suite(suite), limit)
 
 
 def _scored(root: Path, name: str, strategy: str) -> Path:

@@ -135,14 +135,13 @@ class _Report:
         for strategy, how in ((GREEDY, "greedy"), (SAMPLE, SAMPLED)):
             d = self.scores.difference(("searched", strategy), ("trained", strategy))
             lines.append(f"- What PPO adds to expert iteration, {how}: {points(d)}.")
-        control = self.scores.runs((LINE[0], GREEDY))[0].folder.parents[1]
-        seconds = seconds_of(control / "searched", control / "trained")
+        seconds = self._seconds("searched", "trained")
         return [
             "## R1: search and learning",
             f"![Accuracy by stage and family]({picture.name})",
             self._accuracies(listed),
             "\n".join(lines),
-            f"The control went on from the initialised model with the same {seconds:.0f} s of "
+            f"The control went on from the initialised model with as much more ({seconds} s) of "
             "supervised training on more of the same demonstrations, of whose lines "
             f"{self.plan.sft.expert_share:.0%} are an expert's and the others merely legal.",
         ]
@@ -206,12 +205,11 @@ class _Report:
             model = HFModel.load(str(root / name / MODEL))
             size = sum(parameter.numel() for parameter in model.network.parameters())
             line = names[: names.index(name) + 1] if name in LINE else [name]
-            took = seconds_of(*(root / part for part in line))
             rows.append(
                 [
                     self.stages[name].label,
                     f"{size / 1e6:.2f} M",
-                    f"{took:.0f}",
+                    self._seconds(*line),
                     *(percent(self.scores.accuracy((name, s))) for s in (GREEDY, SEARCH)),
                 ]
             )
@@ -234,7 +232,7 @@ class _Report:
     def behaviours(self) -> list[str]:
         """What is written, before and after."""
         runs = [self.scores.runs((name, GREEDY))[0] for name in STAGES]
-        return ["## Behaviours", behaviour_table(runs), NOTE]
+        return ["## Behaviours", f"Seed {self.plan.seeds[0]}.", behaviour_table(runs), NOTE]
 
     def costs(self) -> list[str]:
         """Seconds of everything."""
@@ -247,6 +245,11 @@ class _Report:
         return ["## Seconds of training", note, table(header, rows)]
 
     # -- Parts -------------------------------------------------------------------------------
+
+    def _seconds(self, *names: str) -> str:
+        """What stages took together, seed by seed."""
+        took = [seconds_of(*(root / name for name in names)) for root in self.roots.values()]
+        return " / ".join(f"{seconds:.0f}" for seconds in took)
 
     def _labels(self) -> dict[str, str]:
         return {name: stage.label for name, stage in self.stages.items()}

@@ -56,7 +56,7 @@ CHUNK = 64
 
 
 def run_suite(
-    suite: str | Path | Suite,
+    suite: str | Path | Suite | Resolved,
     out: str | Path,
     *,
     model: str | Path | LanguageModel | None = None,
@@ -75,7 +75,7 @@ def run_suite(
     """Play a suite into a run folder.
 
     Args:
-        suite: name, path of a JSON file, or a `Suite`.
+        suite: name, path of a JSON file, a `Suite`, or its problems, which take a while to draw.
         out: run folder: new, empty, or of the same run (which then goes on).
         model: directory or hub id, or a model loaded already. Either this or `agent`.
         strategy: how the model searches, and `options`: its settings.
@@ -83,7 +83,7 @@ def run_suite(
         reward_model: serves the guides `value` and `prm`; None: the model itself.
         agent: `random`, `expert` or `package.module:make`.
         budget_tokens: generated tokens per problem; None: the suite's own budget.
-        limit: at most so many episodes of each of the suite's entries.
+        limit: at most so many episodes of each of the suite's entries; problems have their own.
         seed: of all sampling; the problems follow from the suite alone.
         label: the stage this run stands for in reports.
         chunk: problems searched at once; more is faster and needs more memory.
@@ -103,10 +103,10 @@ def run_suite(
             raise ValueError(f"{name} must be 1 or more, received {number}")
     if seed < 0:
         raise ValueError(f"seed must be 0 or more, received {seed}")
-    problems = resolve(suite if isinstance(suite, Suite) else load_suite(suite), limit)
+    problems = _drawn(suite, limit)
     config: dict[str, Any] = {
         "suite": problems.suite.to_json(),
-        "limit": limit,
+        "limit": problems.limit,
         "suite_hash": problems.hash,
         "model_digest": None,
         "strategy": None,
@@ -138,6 +138,16 @@ def run_suite(
         }
     manifest = Manifest(config, label, path, len(problems.items), capture(), defaults)
     return execute(problems, player, Path(out), manifest, chunk, progress)
+
+
+def _drawn(suite: str | Path | Suite | Resolved, limit: int | None) -> Resolved:
+    if not isinstance(suite, Resolved):
+        return resolve(suite if isinstance(suite, Suite) else load_suite(suite), limit)
+    if limit is not None:
+        raise ValueError(
+            f"limit {limit} is for a suite whose problems are not drawn yet: give it to resolve"
+        )
+    return suite
 
 
 def execute(

@@ -301,6 +301,18 @@ def test_agents_are_the_floor_and_the_ceiling(tmp_path):
     assert expert_run.manifest.config["suite_hash"] == resolve(load_suite("smoke")).hash
 
 
+def test_problems_that_are_drawn_already(tmp_path):
+    """They are the run that their suite would be, limit and all."""
+    drawn = resolve(load_suite("smoke"), 2)
+    run = run_suite(drawn, tmp_path / "run", agent="random", progress=False)
+    again = run_suite("smoke", tmp_path / "run", agent="random", limit=2, progress=False)
+    assert again.episodes == run.episodes
+    assert len(run.episodes) == 2
+    with pytest.raises(ValueError, match="limit 3 is for a suite whose problems are not drawn"):
+        run_suite(drawn, tmp_path / "other", agent="random", limit=3)
+    assert not (tmp_path / "other").exists()
+
+
 class Stubborn:
     """An agent with no access to the environment, which fails now and then."""
 
