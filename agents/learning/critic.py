@@ -32,7 +32,7 @@ def fit_critic(
     Args:
         model: has a value head.
         config: for the discount and the largest reward.
-        trajectories: those that were truncated are left out: nobody knows what else they would
+        trajectories: those that did not terminate are left out: nobody knows what else they would
             have earned.
 
     Returns:
