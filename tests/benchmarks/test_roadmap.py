@@ -60,6 +60,8 @@ def test_every_stage_is_trained_and_scored(done):
         compared = {f"{prefix}reward-{name}" for name in REWARDS}
         compared |= {f"{prefix}estimator-{name}" for name in ESTIMATORS}
         assert {stages[name].start for name in compared} == {start}
+        assert {stages[name].strategies for name in compared} == {("greedy", "sample")}
+        assert f"| {stages[start].label} | sample |" in report
     assert len(said) == len(stages)
     for seed in MINI.seeds:
         for name, stage in stages.items():
