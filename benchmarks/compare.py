@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.metrics import Paired, families, pair
-from benchmarks.records import Run
+from benchmarks.run_folder import Run
 from benchmarks.tables import cell, interval, p_value, points, table
 
 

@@ -14,8 +14,8 @@ from agents.search import strategy_names
 from benchmarks import sweep as module
 from benchmarks.metrics import pair, summarise
 from benchmarks.players import load_writer
-from benchmarks.records import load_run
 from benchmarks.regret import run_regret
+from benchmarks.run_folder import load_run
 from benchmarks.suite import Suite, resolve
 from benchmarks.sweep import SETTINGS, SINGLE, parse_multiples, settings_of, sweep
 from benchmarks.sweep_report import holm
