@@ -4,8 +4,8 @@
   legal lines, and it gives up.
 - `expert`: a shortest way to the goal, the ceiling (oracle division); of other people's problems it
   knows the gold answer where there is one.
-- `initialised`: a model of a million parameters, cloned from demonstrations of all native families
-  at levels 1 to 3, half of whose lines are an expert's.
+- `initialised`: a model of a million parameters, cloned from an expert's demonstrations of all
+  native families at levels 1 to 3.
 - `trained`: the same after expert iteration on those environments: searches that see the exact
   value of every state, on train problems.
 
@@ -71,10 +71,16 @@ def plan(limit: int | None = None) -> Plan:
             "rg-v1": ("greedy",),
         },
         tiny=TinyConfig(),
-        sft=SFTConfig(envs, steps=700, batch=120, optimizer=OptimizerConfig(micro_batch=micro)),
+        sft=SFTConfig(
+            envs,
+            expert_share=1.0,
+            steps=500,
+            batch=120,
+            optimizer=OptimizerConfig(micro_batch=micro),
+        ),
         search=ExpertIterationConfig(
             envs,
-            rounds=16,
+            rounds=10,
             problems=480,
             budget_tokens=384,
             optimizer=OptimizerConfig(lr=5e-4, warmup=10, micro_batch=micro),

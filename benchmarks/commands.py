@@ -33,7 +33,9 @@ app = typer.Typer(
 @app.command()
 def run(
     suite: Annotated[str, typer.Argument(help="Name (see `list`) or path of a JSON file.")],
-    out: Annotated[Path, typer.Option(help="Run folder; the same command resumes it.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; the same command resumes it.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Folder of a saved model, or a hub id.")] = None,
     strategy: Annotated[str, typer.Option(help="How the model searches.")] = "greedy",
     option: Annotated[
@@ -105,6 +107,8 @@ def run(
     if preflight:
         _print(_table("Preflight", ["", ""], estimate(suite, **arguments).rows()))
         return
+    if out is None:
+        raise ValueError("A run needs a folder: name one with --out")
     finished = run_suite(
         suite,
         out,

@@ -177,8 +177,9 @@ def execute(
     started = time.monotonic()
     _refuse_strangers(out)
     items = {index: problems.items[index] for index in manifest.indices}
+    manifest = _claim(out, Manifest.from_json(json.loads(json.dumps(manifest.to_json()))))
     with Journal(out, manifest.indices) as journal:
-        manifest = _claim(out, Manifest.from_json(json.loads(json.dumps(manifest.to_json()))))
+        manifest = _claim(out, manifest)  # as it is now that nobody else writes there
         _check([*journal.done, *journal.ahead], items, out)
         if manifest.status == "done" and len(journal.done) == len(items):
             return load_run(out)
@@ -367,7 +368,8 @@ def _claim(out: Path, manifest: Manifest) -> Manifest:
     old = read_manifest(out)
     wanted, found = identity(manifest), identity(old)
     different = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
-    if different and not (out / AHEAD).exists() and (out / EPISODES).stat().st_size == 0:
+    played = [name for name in (EPISODES, AHEAD) if (out / name).exists()]
+    if different and not any((out / name).stat().st_size for name in played):
         return manifest  # a run that failed at once has nothing to lose
     if different:
         raise ValueError(
