@@ -9,8 +9,8 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.metrics import RESAMPLES, SEED, Estimate, families
-from benchmarks.paired import Paired, pair_sides
+from benchmarks.metrics import RESAMPLES, SEED, Estimate
+from benchmarks.paired import Paired, pair_families, pair_sides
 from benchmarks.records import Run
 from benchmarks.sides import Side, side_of
 from benchmarks.significance import holm
@@ -64,8 +64,9 @@ def compare(first: Run | Iterable[Run] | Side, second: Run | Iterable[Run] | Sid
     """
     one, two = side_of(first), side_of(second)
     overall = pair_sides(one, two)
-    names = list(families(one.runs[0].episodes))
-    split = {name: pair_sides(one, two, name) for name in names} if len(names) > 1 else {}
+    split = pair_families(one, two)
+    if len(split) == 1:
+        split = {}
     notes = tuple(_notes(one, two, overall))
     return Comparison(one, two, overall, split, _tokens(one, two), _warnings(one, two), notes)
 

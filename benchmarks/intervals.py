@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import atan, copysign, cos, inf, lgamma, pi, sin, sqrt
 from statistics import NormalDist
 
@@ -129,6 +130,7 @@ def student_p(t: float, freedom: int) -> float:
     return max(0.0, 1 - (2 / pi * (angle + within) if odd else within))
 
 
+@cache
 def student_quantile(outside: float, freedom: int) -> float:
     """The t of which a share `outside` lies further from 0, both sides taken together."""
     if freedom >= _NORMAL:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -83,13 +83,17 @@ class Side:
         per_problem = self._mean(lambda episode: episode.status == "error")
         return per_problem * len(self.runs[0].episodes)
 
-    def episodes(self, family: str | None = None) -> list[Sequence[EpisodeRecord]]:
-        """Episodes of each run, or those of a family (`metrics.families`)."""
-        if family is None:
-            return [run.episodes for run in self.runs]
-        return [families(run.episodes)[family] for run in self.runs]
+    @property
+    def episodes(self) -> list[Sequence[EpisodeRecord]]:
+        """Episodes of each run."""
+        return [run.episodes for run in self.runs]
 
-    def _mean(self, number: Any) -> float:
+    def families(self) -> dict[str, list[Sequence[EpisodeRecord]]]:
+        """Episodes of each run by family and level (`metrics.families`)."""
+        groups = [families(run.episodes) for run in self.runs]
+        return {name: [group[name] for group in groups] for name in groups[0]}
+
+    def _mean(self, number: Callable[[EpisodeRecord], float]) -> float:
         values = [number(episode) for run in self.runs for episode in run.episodes]
         return sum(values) / len(values)
 
