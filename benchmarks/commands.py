@@ -15,7 +15,8 @@ from rich.text import Text
 from agents.agent import AGENTS
 from benchmarks.compare import compare, judge
 from benchmarks.metrics import families, summarise
-from benchmarks.records import Run
+from benchmarks.records import schema
+from benchmarks.run_folder import Run
 from benchmarks.sides import load_side
 from benchmarks.suite import load_suite, resolve, suite_names
 from benchmarks.tables import percent
@@ -65,26 +66,106 @@ def run(
     chunk: Annotated[
         int, typer.Option(help="Problems searched at once; changes only the speed.")
     ] = 64,
+    shard: Annotated[
+        str | None, typer.Option(help="I/N: only every N-th episode from the I-th on; see `merge`.")
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="How problems are put: compact or verbose. [default: the suite's]"),
+    ] = None,
+    trees: Annotated[
+        int, typer.Option(help="Search trees kept of so many episodes of each entry.")
+    ] = 3,
+    executor: Annotated[
+        str, typer.Option(help="local, or ray: on a cluster; records are the same.")
+    ] = "local",
+    workers: Annotated[
+        int | None, typer.Option(help="Of a cluster, one core each. [default: all cores]")
+    ] = None,
+    preflight: Annotated[
+        bool, typer.Option("--preflight", help="Estimate time, tokens and cost; record nothing.")
+    ] = False,
 ) -> None:
     """Play a suite and record every action; killed, it goes on where it stopped."""
+    from benchmarks.preflight import estimate
     from benchmarks.runner import run_suite
 
+    arguments: dict[str, Any] = {
+        "model": model,
+        "strategy": strategy,
+        "options": parse_options(option or []),
+        "guide": guide,
+        "reward_model": reward_model,
+        "agent": agent,
+        "budget_tokens": budget_tokens,
+        "limit": limit,
+        "shard": None if shard is None else parse_shard(shard),
+        "prompt": prompt,
+        "seed": seed,
+    }
+    if preflight:
+        _print(_table("Preflight", ["", ""], estimate(suite, **arguments).rows()))
+        return
     finished = run_suite(
         suite,
         out,
-        model=model,
-        strategy=strategy,
-        options=parse_options(option or []),
-        guide=guide,
-        reward_model=reward_model,
-        agent=agent,
-        budget_tokens=budget_tokens,
-        limit=limit,
-        seed=seed,
         label=label,
         chunk=chunk,
+        trees=trees,
+        executor=executor,
+        workers=workers,
+        **arguments,
     )
     _show_run(finished)
+
+
+@app.command(name="merge")
+def merge_shards(
+    shards: Annotated[list[Path], typer.Argument(help="Run folders of all shards.")],
+    out: Annotated[Path, typer.Option(help="A new run folder.")],
+) -> None:
+    """Make one run of all shards: the same records as of a run in one go."""
+    from benchmarks.merge import merge
+
+    _show_run(merge(shards, out))
+
+
+@app.command(name="schema")
+def show_schema(
+    name: Annotated[str, typer.Argument(help="run (run.json) or episode (episodes.jsonl).")],
+) -> None:
+    """The JSON Schema of what runs record."""
+    typer.echo(json.dumps(schema(name), indent=2))
+
+
+log = typer.Typer(help="Look after the records of a run.", no_args_is_help=True)
+app.add_typer(log, name="log")
+
+
+@log.command(name="check")
+def check_log(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Play every recorded line again as well.")
+    ] = False,
+) -> None:
+    """Say what is wrong with a run's records; exit code 1 if something is."""
+    from benchmarks.log import check
+
+    found = check(run, replay)
+    for finding in found:
+        typer.echo(str(finding))
+    if found:
+        raise typer.Exit(1)
+    typer.echo(f"{run}: nothing is wrong")
+
+
+@log.command(name="recover")
+def recover_log(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
+    """Keep every whole episode of a damaged run; the run command plays the others again."""
+    from benchmarks.log import recover
+
+    typer.echo(recover(run))
 
 
 @app.command()
@@ -242,6 +323,18 @@ def parse_options(texts: list[str]) -> dict[str, Any]:
     return options
 
 
+def parse_shard(text: str) -> tuple[int, int]:
+    """`2/4` -> `(2, 4)`.
+
+    Raises:
+        ValueError: not of this form (whether there is such a shard is for the runner to say).
+    """
+    first, sign, step = text.partition("/")
+    if not (sign and first.isdecimal() and step.isdecimal()):
+        raise ValueError(f"Expected --shard I/N, as 1/4, received {text!r}")
+    return int(first), int(step)
+
+
 def _assignment(text: str, form: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not (name and sign and value):
@@ -268,6 +361,10 @@ def _show_run(finished: Run) -> None:
     for episode in errors[:3]:
         message = f"episode {episode.index}: {episode.error}"
         Console(stderr=True, soft_wrap=True).print(Text(message, style="yellow"))
+    if manifest.usage:
+        typer.echo(
+            "Server: " + ", ".join(f"{key} {value}" for key, value in manifest.usage.items())
+        )
     typer.echo(f"Run: {finished.folder}")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics import RESAMPLES, SEED, Estimate
 from benchmarks.paired import Paired, pair_families, pair_sides
-from benchmarks.records import Run
+from benchmarks.run_folder import Run
 from benchmarks.sides import Side, side_of
 from benchmarks.significance import holm
 from benchmarks.tables import cell, interval, p_value, points, table

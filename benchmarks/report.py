@@ -11,7 +11,8 @@ from benchmarks.behaviours import behaviour_table
 from benchmarks.compare import PAIRED, compare, judge, paired_cells
 from benchmarks.metrics import families, summarise
 from benchmarks.pictures import accuracy_picture, curves_picture
-from benchmarks.records import LEDGER, Run, load_run
+from benchmarks.records import LEDGER
+from benchmarks.run_folder import Run, load_run
 from benchmarks.tables import cell, p_value, percent, table
 
 REPORT = "report.md"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.metrics import families
-from benchmarks.records import EpisodeRecord, Run, load_run
+from benchmarks.records import EpisodeRecord
+from benchmarks.run_folder import Run, load_run
 
 Model = tuple[str | None, str | None]
 """Digests of a run's model and of its reward model; None where it has none."""

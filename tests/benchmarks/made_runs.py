@@ -1,11 +1,14 @@
 """Runs made in memory, for tests of statistics."""
 
+from functools import cache
 from pathlib import Path
 
-from benchmarks.records import LEDGER, EpisodeRecord, Manifest, Run
+from benchmarks.records import LEDGER, EpisodeRecord, Manifest
+from benchmarks.run_folder import Run
 from benchmarks.sides import Side
 
 
+@cache
 def episode(
     problem, solved, status="ok", tokens=10, env="reason_env/Countdown-v0", level=1, index=0
 ):

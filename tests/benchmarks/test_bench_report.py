@@ -10,8 +10,9 @@ from benchmarks.compare import compare, markdown
 from benchmarks.environment import capture
 from benchmarks.pictures import curves_picture, read_metrics
 from benchmarks.players import Played
-from benchmarks.records import LEDGER, Manifest, load_run
+from benchmarks.records import LEDGER, Manifest
 from benchmarks.report import accuracy_table, write_report
+from benchmarks.run_folder import load_run
 from benchmarks.runner import execute
 from benchmarks.suite import Suite, make_env, resolve
 from benchmarks.tables import cell, table

@@ -7,7 +7,7 @@ import pytest
 from made_runs import run, side
 
 from benchmarks.compare import compare
-from benchmarks.records import EPISODES, write_manifest
+from benchmarks.run_folder import EPISODES, write_manifest
 from benchmarks.thresholds import METRICS, Threshold, apply, parse_threshold
 
 OUTCOMES = np.random.default_rng(0).random((4, 40)) < 0.5

@@ -147,7 +147,8 @@ def test_templates_agree_with_millers_formula(quick):
 
 
 def test_unequal_templates_have_fewer_degrees_of_freedom():
-    for sizes, freedom in (([10] * 7, 6), ([100, 1, 1, 1, 1, 1, 1], 1), ([20, 20, 20, 10, 5, 5, 5], 4)):
+    uneven = [20, 20, 20, 10, 5, 5, 5]  # 85^2 / (3 x 400 + 100 + 3 x 25) = 5.3 templates
+    for sizes, freedom in (([10] * 7, 6), ([100] + [1] * 6, 1), (uneven, 4)):
         labels = [str(place) for place, size in enumerate(sizes) for _ in range(size)]
         values = np.zeros(len(labels), int)
         values[:2], values[-1] = 1, -1

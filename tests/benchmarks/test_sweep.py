@@ -15,8 +15,8 @@ from benchmarks import sweep as module
 from benchmarks.metrics import summarise
 from benchmarks.paired import pair
 from benchmarks.players import load_writer
-from benchmarks.records import load_run
 from benchmarks.regret import run_regret
+from benchmarks.run_folder import load_run
 from benchmarks.suite import Suite, resolve
 from benchmarks.sweep import SETTINGS, SINGLE, parse_multiples, settings_of, sweep
 from reason_env.tasks.countdown import Countdown
