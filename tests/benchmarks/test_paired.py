@@ -100,6 +100,23 @@ def test_seeds_of_training_by_hand():
     assert paired.p == pytest.approx(Spread(variance, int(freedom)).p(paired.difference.value))
 
 
+def test_the_same_models_on_both_sides_are_pairs():
+    """Search adds 4 problems of 20 to each model, however good the models are."""
+    rows = [[1] * solved + [0] * (20 - solved) for solved in (2, 8, 14)]
+    better = [[1] * (solved + 4) + [0] * (16 - solved) for solved in (2, 8, 14)]
+    first = side(*rows, models="xyz")
+    same = pair_sides(first, side(*better, models="xyz", strategy="mcts"))
+    other = pair_sides(first, side(*better, models="uvw"))
+    assert same.difference.value == other.difference.value == pytest.approx(0.2)
+    values = np.mean(better, 0) - np.mean(rows, 0)
+    assert same.error == pytest.approx(values.std(ddof=1) / sqrt(20)), "no variance of models"
+    assert same.p < 0.01
+    assert other.p > 0.3
+    # The order in which models are named is no matter.
+    turned = side(*better[::-1], models="zyx", strategy="mcts")
+    assert pair_sides(first, turned) == same
+
+
 def test_models_count_alike_however_often_each_was_sampled():
     rows = [[1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     second = side(*rows, models=["a", "b", "b", "b"])
