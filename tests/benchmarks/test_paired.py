@@ -12,7 +12,7 @@ from benchmarks import paired as module
 from benchmarks.intervals import Spread, score_interval, student_quantile
 from benchmarks.metrics import Estimate, bootstrap, wilson
 from benchmarks.paired import pair, pair_sides
-from benchmarks.power import multiplier
+from benchmarks.power import detectable, multiplier
 from benchmarks.sides import Side
 from benchmarks.significance import mcnemar, sign_flip
 
@@ -57,6 +57,15 @@ def test_single_runs_are_bootstrapped_in_the_order_of_the_suite():
     assert paired.error == pytest.approx((after - before).std(ddof=1) / sqrt(80))
 
 
+def test_the_order_of_episodes_changes_nothing():
+    rng = np.random.default_rng(1)
+    first, second = (
+        run.episodes for run in side(*rng.integers(2, size=(2, 300)), templates=9).runs
+    )
+    turned = [first[i] for i in rng.permutation(300)]
+    assert pair(turned, second[::-1]) == pair(first, second)
+
+
 def test_seeds_of_sampling_by_hand():
     # Means of the first: 1, 0.5, 0; of the second: 1, 1, 0.
     first = side([1, 1, 0], [1, 0, 0])
@@ -98,6 +107,8 @@ def test_seeds_of_training_by_hand():
     half = student_quantile(0.05, int(freedom)) * sqrt(variance)
     assert paired.difference.high - paired.difference.value == pytest.approx(half)
     assert paired.p == pytest.approx(Spread(variance, int(freedom)).p(paired.difference.value))
+    square = ((second.mean(0) - first.mean(0)) ** 2).mean()
+    assert paired.detectable == detectable(square, 50, sum(seeds), int(freedom))
 
 
 def test_the_same_models_on_both_sides_are_pairs():
