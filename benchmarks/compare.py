@@ -110,8 +110,8 @@ def _notes(first: Side, second: Side, overall: Paired) -> list[str]:
     if overall.moved < FEW:
         exact = "Tango's interval" if overall.score else "the p-value"
         notes.append(
-            f"only {overall.moved} problems tell the sides apart: the {overall.method} interval "
-            f"is too narrow, go by {exact}"
+            f"only {overall.moved} of {overall.episodes} problems tell the sides apart: the "
+            f"{overall.method} interval is too narrow, go by {exact}"
         )
     return notes
 

@@ -73,7 +73,7 @@ def test_tables_of_seeds():
 
 def test_notes_say_what_the_numbers_cannot():
     few = judge([compare(run([1, 0, 0, 0]), run([1, 1, 0, 0], folder="b"))])
-    assert any("only 1 problems" in note and "Tango's" in note for note in notes(few))
+    assert any("only 1 of 4 problems" in note and "Tango's" in note for note in notes(few))
     assert any("takes 7 entries" in note for note in notes(few))
     seeds = compare(run(OUTCOMES[0]), side(*OUTCOMES[1:3], models=["x", "y"]))
     assert "a-0-m / sample is one model: nothing is said of its other training seeds" in seeds.notes
