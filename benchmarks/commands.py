@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.agent import AGENTS
-from benchmarks.compare import PAIRED, compare, paired_cells
+from benchmarks.compare import compare, judge
 from benchmarks.metrics import families, summarise
 from benchmarks.records import schema
-from benchmarks.run_folder import Run, load_run
+from benchmarks.run_folder import Run
+from benchmarks.sides import load_side
 from benchmarks.suite import load_suite, resolve, suite_names
 from benchmarks.tables import percent
 from reason_env import make_task
@@ -194,16 +195,47 @@ def report(
 
 @app.command(name="compare")
 def compare_runs(
-    first: Annotated[Path, typer.Argument(help="Run folder to compare with.")],
-    second: Annotated[Path, typer.Argument(help="Run folder to judge.")],
+    first: Annotated[
+        str, typer.Argument(help="Run folder to compare with; several with commas: its seeds.")
+    ],
+    second: Annotated[
+        list[str], typer.Argument(help="Run folders to judge, each against the first.")
+    ],
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Exit with code 1 if accuracy falls by more points, or tokens (in %) or errors "
+            "rise by more: accuracy:-2, tokens:+10, errors:0. May be given several times."
+        ),
+    ] = None,
+    significant: Annotated[
+        bool,
+        typer.Option(
+            "--significant", help="--fail-on only where the whole 95 % interval is beyond it."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not tables.")] = False,
 ) -> None:
-    """Is the second run better than the first, on the same problems?"""
-    comparison = compare(load_run(first), load_run(second))
-    named = [("all", comparison.overall), *comparison.families.items()]
-    title = f"{comparison.second.name} against {comparison.first.name}"
-    _print(_table(title, ["", *PAIRED], [[name, *paired_cells(p)] for name, p in named]))
-    for warning in comparison.warnings:
-        Console().print(Text(f"Note: {warning}", style="yellow"))
+    """Is a run better than the first, on the same problems, and could it have been seen?"""
+    from benchmarks.compare_report import notes, tables, to_json
+    from benchmarks.thresholds import apply, parse_threshold
+
+    thresholds = [parse_threshold(text) for text in fail_on or []]
+    base = load_side(first)
+    judged = judge([compare(base, load_side(folders)) for folders in second])
+    verdicts = [apply(thresholds, one.comparison, significant) for one in judged]
+    if as_json:
+        typer.echo(json.dumps(to_json(judged, verdicts), indent=2, allow_nan=False))
+    else:
+        for shown in tables(judged):
+            _print(_table(shown.title, list(shown.header), shown.rows))
+        for note in notes(judged):
+            Console().print(Text(f"Note: {note}", style="yellow"))
+    failed = [verdict for mine in verdicts for verdict in mine if verdict.failed]
+    for verdict in failed:
+        typer.echo(verdict.message, err=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command(name="list")

@@ -33,7 +33,8 @@ from agents.learning.specs import EnvSpec
 from agents.models.hf import HFModel
 from agents.models.tiny import TinyConfig, tiny_model
 from benchmarks.compute import seconds_of, steps_for
-from benchmarks.metrics import Estimate, families, pair, summarise
+from benchmarks.metrics import Estimate, families, summarise
+from benchmarks.paired import pair
 from benchmarks.report import write_report
 from benchmarks.run_folder import Run
 from benchmarks.runner import run_suite

@@ -8,14 +8,18 @@ from pathlib import Path
 
 from benchmarks.behaviours import NOTE as BEHAVIOUR_NOTE
 from benchmarks.behaviours import behaviour_table
-from benchmarks.compare import PAIRED, compare, paired_cells
+from benchmarks.compare import PAIRED, compare, judge, paired_cells
 from benchmarks.metrics import families, summarise
 from benchmarks.pictures import accuracy_picture, curves_picture
 from benchmarks.records import LEDGER
 from benchmarks.run_folder import Run, load_run
-from benchmarks.tables import cell, percent, table
+from benchmarks.tables import cell, p_value, percent, table
 
 REPORT = "report.md"
+PAIRED_NOTE = (
+    "Paired on the problems. p is that of McNemar's exact test; Holm p, where a table has several, "
+    "is corrected for all tests of the table."
+)
 
 
 def write_report(
@@ -105,9 +109,9 @@ def _suite(runs: Sequence[Run], picture: Path) -> list[str]:
         parts += ["### By family", _family_table(runs, names)]
     stages, strategies = _stage_pairs(runs), _strategy_pairs(runs)
     if stages:
-        parts += ["### What training changed", "Paired on the problems.", _pairs(stages)]
+        parts += ["### What training changed", PAIRED_NOTE, _pairs(stages)]
     if strategies:
-        parts += ["### What search changed", "Paired on the problems.", _pairs(strategies)]
+        parts += ["### What search changed", PAIRED_NOTE, _pairs(strategies)]
     return parts
 
 
@@ -137,16 +141,18 @@ def _strategy_pairs(runs: Sequence[Run]) -> list[tuple[Run, Run]]:
 
 
 def _pairs(pairs: Iterable[tuple[Run, Run]]) -> str:
+    found = judge([compare(first, second) for first, second in pairs])
     rows, notes = [], []
-    for first, second in pairs:
-        comparison = compare(first, second)
-        mark = " [unequal]" if comparison.warnings else ""
-        rows.append([first.name, second.name + mark, *paired_cells(comparison.overall)])
-        notes += [f"{second.name} against {first.name}: {w}." for w in comparison.warnings]
+    for judged in found:
+        one = judged.comparison
+        mark = " [unequal]" if one.warnings else ""
+        corrected = [p_value(judged.holm)] if len(found) > 1 else []
+        names = [one.first.name, one.second.name + mark]
+        rows.append([*names, *paired_cells(one.overall), *corrected])
+        notes += [f"{one.second.name} against {one.first.name}: {w}." for w in one.warnings]
     listed = "".join(f"\n- {cell(note)}" for note in notes)
-    return table(["from", "to", *PAIRED], rows, left=2) + (
-        f"\nUnequal:\n{listed}\n" if notes else ""
-    )
+    header = ["from", "to", *PAIRED, *(["Holm p"] if len(found) > 1 else [])]
+    return table(header, rows, left=2) + (f"\nUnequal:\n{listed}\n" if notes else "")
 
 
 def _how(runs: Sequence[Run]) -> list[str]:

@@ -5,28 +5,8 @@ import sys
 
 import pytest
 
-from benchmarks import cli
 from benchmarks.commands import parse_options
 from reason_env import make_task, task_names
-
-
-@pytest.fixture
-def bench(monkeypatch, capsys):
-    """Runs the command line; gives exit code, output and errors."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["reason-bench", *map(str, arguments)])
-        monkeypatch.setattr(sys, "path", list(sys.path))
-        monkeypatch.setenv("COLUMNS", "200")
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def test_run_compare_and_report(bench, tmp_path):

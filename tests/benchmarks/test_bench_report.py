@@ -82,6 +82,9 @@ def test_report_has_every_run_and_comparison(runs, tmp_path):
     assert "| trained | mcts (budget=32) | 18 of 20 | 90.0 % [" in text
     assert "| initialised / greedy | trained / greedy | 20 | +30.0 |" in text
     assert "| trained / greedy | trained / mcts (budget=32) [unequal] | 20 | +30.0 |" in text
+    assert "| 4 | 0 | 0.125 | 0.125 |" in text, "McNemar's p and Holm's of two searches"
+    assert "| 6 | 0 | 0.031 | 0.062 |" in text
+    assert "| 6 | 0 | 0.031 |\n" in text, "a table with one test has no correction"
     assert "token budgets differ: 64, 32" in text
     assert "Countdown, level 1 | Countdown, level 2" in text
     assert PROBLEMS.hash in text
