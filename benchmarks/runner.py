@@ -177,9 +177,10 @@ def execute(
     started = time.monotonic()
     _refuse_strangers(out)
     items = {index: problems.items[index] for index in manifest.indices}
-    manifest = _claim(out, Manifest.from_json(json.loads(json.dumps(manifest.to_json()))))
-    with Journal(out, manifest.indices) as journal:
-        manifest = _claim(out, manifest)  # as it is now that nobody else writes there
+    asked = Manifest.from_json(json.loads(json.dumps(manifest.to_json())))
+    _claim(out, asked)
+    with Journal(out, asked.indices) as journal:
+        manifest = _claim(out, asked)  # again, now that nobody else writes there
         _check([*journal.done, *journal.ahead], items, out)
         if manifest.status == "done" and len(journal.done) == len(items):
             return load_run(out)
