@@ -140,11 +140,11 @@ def chart(points: Sequence[Point]) -> Chart:
 
 
 def short(number: float) -> str:
-    """A number of tokens in few characters: 640, 20,480, 1.5M."""
+    """A number of tokens in few characters: 1.5, 640, 20,480, 1.5M."""
     for letter, size in (("T", 1e12), ("B", 1e9), ("M", 1e6)):
         if number >= size:
             return f"{number / size:,.4g}{letter}"
-    return f"{number:,.0f}"
+    return f"{number:.2g}" if number < 10 else f"{number:,.0f}"
 
 
 def _ends(numbers: Sequence[float]) -> tuple[float, float]:
