@@ -11,12 +11,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from leaderboards.bundle import ARCHIVE
 from leaderboards.charts import Chart, Point, chart
-from leaderboards.decisions import read_log
+from leaderboards.decisions import Log, read_log
 from leaderboards.entries import ENTRIES, Entry, load_entries
 from leaderboards.ranking import Table, rank, score
 from reason_env.errors import require
@@ -48,14 +49,31 @@ def render(entries: str | Path = ENTRIES, out: str | Path = "build/board") -> Pa
         The start page, `out/index.html`.
 
     Raises:
-        ValueError: an entry does not pass, or `out` holds something else.
+        ValueError: an entry does not pass, the log of decisions is damaged, or `out` holds
+            something else.
+    """
+    return write(load_entries(entries), read_log(entries), out)
+
+
+def write(entries: Sequence[Entry], log: Log, out: str | Path) -> Path:
+    """Write the pages of entries that were verified just now.
+
+    Args:
+        entries: those that are not removed.
+        log: the decisions, for what is removed.
+        out: as for `render`.
+
+    Returns:
+        The start page.
+
+    Raises:
+        ValueError: `out` holds something other than a board.
     """
     out = Path(out)
-    loaded = load_entries(entries)
     _clear(out)
     pages = _environment()
     common = _common()
-    tables = rank(loaded)
+    tables = rank(entries)
     folder = out / "entries"
     folder.mkdir(parents=True)
     for table in tables:
@@ -69,7 +87,7 @@ def render(entries: str | Path = ENTRIES, out: str | Path = "build/board") -> Pa
     page = pages.get_template("index.html").render(
         **common,
         tables=[(table, picture(table)) for table in tables],
-        log=read_log(entries),
+        log=log,
         tiers=TIERS,
     )
     index.write_text(page, encoding="utf-8")
