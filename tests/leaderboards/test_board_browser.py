@@ -410,6 +410,18 @@ def test_injections_are_text(visit, attacked):
     assert visit.noise == []
 
 
+def test_labels_of_the_picture_are_text(visit, entries, tmp_path):
+    name = "<b onclick=alert(1)>x"
+    entry = dataclasses.replace(
+        entries[0], result=dataclasses.replace(entries[0].result, player=name, strategy="")
+    )
+    page = visit(write([entry], Log(tmp_path), tmp_path / "site"))
+    assert page.locator("svg .label .name").text_content() == name
+    assert name in page.locator("svg desc").text_content()
+    assert name in page.locator("svg .mark title").text_content()
+    assert page.locator("b").count() == 0
+
+
 @pytest.mark.parametrize(
     "submitter",
     [
