@@ -190,8 +190,9 @@
     if (line.reason) text.append(element("span", { class: "reason" }, line.reason));
     const played = line.kind !== "not played";
     const verdict = element("td", { class: "verdict", "data-label": "Verdict" });
-    if (played) verdict.append(`${line.kind} `, tag(line.valid ? "valid" : "invalid", line.valid ? "solved" : "error"));
-    else verdict.append(tag("not played", "error"));
+    if (!played) verdict.append(tag("not played", "error"));
+    else if (line.kind === "thought") verdict.append("thought ", tag("not verified"));
+    else verdict.append(`${line.kind} `, tag(line.valid ? "valid" : "invalid", line.valid ? "solved" : "error"));
     const row = element("tr", { tabindex: "-1" },
       element("td", { class: "place number" }, String(position + 1)), text, verdict);
     const potential = line.before ? `${line.before} → ${line.after || "end"}` : "";
@@ -278,9 +279,14 @@
     const about =
       `${data.of} nodes${left}; ${data.finished} end the episode. Branches are sorted by visits; ` +
       "the way that was played is bold and marked with ●.";
+    // Opened: all above what was played, which after a merged node goes on below another one.
+    const open = new Set();
+    for (const key of Object.keys(data.way)) {
+      for (let above = Number(key); above >= 0 && !open.has(above); above = data.nodes[above][NODE_PARENT]) open.add(above);
+    }
     const head = element("div", { class: "node head", "aria-hidden": "true" }, element("span", {}, "line"),
       ...["visits", "prior", "mean", "reward"].map((name) => element("span", { class: "number" }, name)));
-    const top = element("ul", {}, branch(data, children, 0));
+    const top = element("ul", {}, branch({ ...data, children, open }, 0));
     return [
       element("h4", { id: "tree-title" }, "Search tree"),
       element("p", { class: "hint" }, about),
@@ -288,15 +294,15 @@
     ];
   }
 
-  function branch(data, children, index) {
-    const below = children[index];
+  function branch(data, index) {
+    const below = data.children[index];
     const row = nodeRow(data, index);
     if (!below.length) return element("li", { class: "leaf" }, row);
     const details = element("details", {}, element("summary", {}, row));
     const fill = () => {
-      if (details.children.length === 1) details.append(twigs(data, children, below));
+      if (details.children.length === 1) details.append(twigs(data, below));
     };
-    if (index in data.way) {
+    if (data.open.has(index)) {
       fill();
       details.open = true;
     } else {
@@ -306,15 +312,15 @@
   }
 
   // The most visited of some nodes, and what was played; a button brings the others.
-  function twigs(data, children, below) {
-    const first = below.filter((index, position) => position < FEW || index in data.way);
+  function twigs(data, below) {
+    const first = below.filter((index, position) => position < FEW || data.open.has(index));
     const rest = below.filter((index) => !first.includes(index));
-    const made = element("ul", {}, ...first.map((index) => branch(data, children, index)));
+    const made = element("ul", {}, ...first.map((index) => branch(data, index)));
     if (rest.length) {
       const more = element("button", { type: "button", class: "more" }, `${rest.length} more, less visited`);
       const holder = element("li", {}, more);
       more.addEventListener("click", () => {
-        const others = rest.map((index) => branch(data, children, index));
+        const others = rest.map((index) => branch(data, index));
         holder.replaceWith(...others);
         const target = others[0].querySelector("summary");
         if (target) target.focus();
