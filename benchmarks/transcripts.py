@@ -201,8 +201,8 @@ def _mismatches(record: EpisodeRecord, terms: RewardTerms, reward: float, ended:
     """What the record says otherwise than the replay."""
     wrong = []
     if record.solved != (terms.outcome == 1.0):
-        said, found = ("solved" if one else "not solved" for one in (record.solved, terms.outcome))
-        wrong.append(f"recorded as {said}, but the replay gives {found}")
+        words = ["solved" if one else "not solved" for one in (record.solved, not record.solved)]
+        wrong.append(f"recorded as {words[0]}, but the replay gives {words[1]}")
     if record.status == "ok" and ended == "unfinished":
         wrong.append("recorded as played to the end, but its lines stop before that")
     if record.status == "unfinished" and ended != "unfinished":

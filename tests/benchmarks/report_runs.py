@@ -14,6 +14,18 @@ from benchmarks.runner import execute, run_suite
 from benchmarks.suite import Suite, make_env, resolve
 from reason_env.splits import stream_seed
 
+NODE = {
+    "parent": -1,
+    "line": "",
+    "prior": 1.0,
+    "reward": 0.0,
+    "value": 0.0,
+    "visits": 2,
+    "mean": 0.0,
+    "done": False,
+    "merged": -1,
+}
+"""A node of a tree as JSON."""
 SHAPED = {"split": "test", "reward": "shaped"}
 SUITE = Suite.from_json(
     {

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from report_runs import forge, problems, reset, searched, write_trees, written
+from report_runs import NODE, forge, problems, reset, searched, write_trees, written
 
 from benchmarks.charts import accuracy_at_budgets, training_panels
 from benchmarks.html_report import embedded
@@ -271,18 +271,7 @@ def hostile(tmp_path_factory):
         lambda item: f"ValueError: {HOSTILE[0]}" if item.index == 25 else None,
         label=f"{HOSTILE[1]} {HOSTILE[6]}",
     )
-    root = dict(
-        parent=-1,
-        line="",
-        prior=1.0,
-        reward=0.0,
-        value=0.0,
-        visits=2,
-        mean=0.0,
-        done=False,
-        merged=-1,
-    )
-    trees = {i: [root, {**root, "parent": 0, "line": text}] for i, text in enumerate(HOSTILE)}
+    trees = {i: [NODE, {**NODE, "parent": 0, "line": text}] for i, text in enumerate(HOSTILE)}
     write_trees(folder, trees)
     forge(folder, 0, solved=True)
     out = folder.with_name("report")
@@ -366,8 +355,8 @@ def test_panels_of_odd_logs(tmp_path):
 
 PAIRS = [
     ("ink", "paper"), ("ink", "card"), ("soft", "paper"), ("soft", "card"), ("accent", "paper"),
-    ("soft", "chosen"), ("ink", "chosen"), ("good", "good-bg"), ("bad", "bad-bg"), ("ink", "bad-bg"),
-    ("warn", "warn-bg"), ("quiet", "quiet-bg"),
+    ("soft", "chosen"), ("ink", "chosen"), ("good", "good-bg"), ("bad", "bad-bg"),
+    ("ink", "bad-bg"), ("warn", "warn-bg"), ("quiet", "quiet-bg"),
 ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """report.html in a real browser: it reads, filters and steps, and asks nobody for anything."""
 
 import pytest
-from report_runs import forge, problems, searched, write_trees, written
+from report_runs import NODE, forge, problems, searched, write_trees, written
 
 from benchmarks.records import load_run
 from benchmarks.report import write_report
@@ -28,22 +28,11 @@ def path(tmp_path_factory):
         lambda item: "ValueError: <b>boom</b>" if item.index == 9 else None,
         label=HOSTILE[1],
     )
-    top = dict(
-        parent=-1,
-        line="",
-        prior=1.0,
-        reward=0.0,
-        value=0.0,
-        visits=99,
-        mean=0.0,
-        done=False,
-        merged=-1,
-    )
     nodes = [
-        top,
-        *({**top, "parent": 0, "line": text, "visits": i} for i, text in enumerate(HOSTILE * 3)),
+        NODE,
+        *({**NODE, "parent": 0, "line": text, "visits": i} for i, text in enumerate(HOSTILE * 3)),
     ]
-    deep = [top, *({**top, "parent": i, "line": "hm"} for i in range(300))]
+    deep = [NODE, *({**NODE, "parent": i, "line": "hm"} for i in range(300))]
     write_trees(bad, {0: nodes, 1: deep})
     return write_report([plain, tree, bad], root / "report").with_name("report.html")
 

@@ -1,4 +1,4 @@
-"""Search trees of a run folder: read with suspicion, followed along what was played, cut to size."""
+"""Search trees of a run folder: read with suspicion, followed along what was played, cut."""
 
 import json
 import math
