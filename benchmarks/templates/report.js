@@ -21,6 +21,13 @@
     return made;
   }
 
+  // Parts of the table of lines, with roles: shown as cards they are no table to a browser any more.
+  const ROLES = { table: "table", thead: "rowgroup", tbody: "rowgroup", tfoot: "rowgroup", tr: "row", td: "cell" };
+
+  function part(name, attributes, ...children) {
+    return element(name, { role: ROLES[name], ...attributes }, ...children);
+  }
+
   function tag(text, kind) {
     return element("span", { class: kind ? `tag ${kind}` : "tag" }, text);
   }
@@ -137,29 +144,29 @@
 
   function lines(episode) {
     const head = COLUMNS.map((name, column) =>
-      element("th", column === 1 || column === 2 ? { scope: "col" } : { scope: "col", class: "number" }, name),
+      element("th", { role: "columnheader", scope: "col", class: column === 1 || column === 2 ? "" : "number" }, name),
     );
-    const body = element("tbody");
+    const body = part("tbody");
     episode.lines.forEach((line, number) => {
       const row = lineRow(line, number);
       rows.push(row);
       body.append(row);
       if (line.feedback) {
-        const reply = element("td", { colspan: "8" }, tag("environment"), " ", element("code", {}, line.feedback));
-        body.append(element("tr", { class: "environment" }, element("td"), reply));
+        const reply = part("td", { colspan: "8" }, tag("environment"), " ", element("code", {}, line.feedback));
+        body.append(part("tr", { class: "environment" }, part("td"), reply));
       }
     });
-    const total = element("tr", { class: "total" }, element("td"), element("th", { scope: "row" }, "Sum"), element("td"), element("td"));
+    const total = part("tr", { class: "total" }, part("td"), element("th", { role: "rowheader", scope: "row" }, "Sum"), part("td"), part("td"));
     for (const [label, text] of [
       ["Outcome", episode.terms[0]], ["Validity", episode.terms[1]], ["Shaping", episode.terms[2]],
       ["Reward", episode.reward], ["Tokens", String(episode.tokens)],
     ]) total.append(number(label, text));
-    const table = element(
+    const table = part(
       "table",
       { class: "lines", "aria-label": "Lines" },
-      element("thead", {}, element("tr", {}, ...head)),
+      part("thead", {}, part("tr", {}, ...head)),
       body,
-      element("tfoot", {}, total),
+      part("tfoot", {}, total),
     );
     table.addEventListener("keydown", linesKey);
     const back = element("button", { type: "button", id: "back" }, "Previous line");
@@ -182,19 +189,19 @@
   }
 
   function number(label, text) {
-    return element("td", { class: "number", "data-label": label }, text);
+    return part("td", { class: "number", "data-label": label }, text);
   }
 
   function lineRow(line, position) {
-    const text = element("td", { class: "text" }, element("code", {}, line.text));
+    const text = part("td", { class: "text" }, element("code", {}, line.text));
     if (line.reason) text.append(element("span", { class: "reason" }, line.reason));
     const played = line.kind !== "not played";
-    const verdict = element("td", { class: "verdict", "data-label": "Verdict" });
+    const verdict = part("td", { class: "verdict", "data-label": "Verdict" });
     if (!played) verdict.append(tag("not played", "error"));
     else if (line.kind === "thought") verdict.append("thought ", tag("not verified"));
     else verdict.append(`${line.kind} `, tag(line.valid ? "valid" : "invalid", line.valid ? "solved" : "error"));
-    const row = element("tr", { tabindex: "-1" },
-      element("td", { class: "place number" }, String(position + 1)), text, verdict);
+    const row = part("tr", { tabindex: "-1" },
+      part("td", { class: "place number" }, String(position + 1)), text, verdict);
     const potential = line.before ? `${line.before} → ${line.after || "end"}` : "";
     const numbers = played ? [potential, ...line.terms, line.reward, String(line.tokens)] : ["", "", "", "", "", ""];
     numbers.forEach((value, column) => row.append(number(COLUMNS[column + 3], value)));

@@ -129,12 +129,14 @@ def test_the_way_goes_on_at_what_a_node_is_merged_with():
     assert shown.nodes == grown.nodes
 
 
-def test_a_tree_that_branches_without_end_is_followed_in_time(soon):
+def test_a_tree_with_more_ways_than_can_be_tried_is_followed_in_time(soon):
     nodes = [branch(-1, "")]
-    for depth in range(300):
-        nodes += [branch(max(0, 2 * depth - 1)), branch(max(0, 2 * depth - 1))]
-    way = soon(2.0, follow, tree(*nodes), ["a"] * 300)
-    assert way.lines[-1] > 100
+    for depth in range(60):
+        # Two equal lines to one state: 2 ** 60 ways to the last.
+        first = 2 * depth + 1
+        nodes += [branch(max(0, first - 2)), branch(max(0, first - 2), merged=first)]
+    way = soon(2.0, follow, tree(*nodes), ["a"] * 60 + ["z"])
+    assert way.lines[-1] == 60
 
 
 def test_large_trees_are_cut_to_what_was_played_and_visited_most():
@@ -158,6 +160,7 @@ def test_a_cut_keeps_what_lies_above_and_what_is_merged():
     nodes = [branch(-1, "", visits=1)]
     nodes += [branch(i, f"{i}", visits=i) for i in range(30)]  # the deepest is visited most
     nodes.append(branch(0, "m", visits=99, merged=20))
+    nodes += [branch(0, "other", visits=50) for _ in range(30)]
     shown = show(tree(*nodes), [], most=22)
     assert [one.line for one in shown.nodes] == ["", *(f"{i}" for i in range(20)), "m"]
     assert shown.nodes[-1].merged == 20
