@@ -76,7 +76,7 @@
     const tags = element("span", { class: "tags" }, tag(episode.outcome, classOf(episode.outcome)));
     if (episode.mismatches.length) tags.append(tag("mismatch", "mismatch"));
     const about = element("span", {}, episode.family);
-    if (episode.tree) about.append(element("span", { class: "by" }, " · tree"));
+    if (episode.tree) about.append(element("span", { class: "by" }, "with search tree"));
     const made = element(
       "li",
       { role: "option", id: `option-${number}`, "aria-selected": "false" },
