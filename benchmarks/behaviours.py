@@ -14,7 +14,7 @@ from benchmarks.metrics import bootstrap, wilson
 from benchmarks.records import EpisodeRecord
 from benchmarks.run_folder import Run, load_run
 from benchmarks.suite import make_env
-from benchmarks.tables import percent, table
+from benchmarks.tables import Cells, percent
 
 NOTE = (
     "Share of episodes that show a behaviour; of the claims and `check:` lines, the share that is "
@@ -29,10 +29,15 @@ def episode_behaviours(episode: EpisodeRecord) -> dict[str, Behaviour]:
     return observe(env, episode.actions)
 
 
-def behaviour_table(runs: Sequence[Run]) -> str:
-    """A Markdown table with a row for each run."""
+def behaviour_cells(runs: Sequence[Run]) -> Cells:
+    """A row for each run."""
     header = ["stage", "strategy", *BEHAVIOURS, "claims true", "checks true"]
-    return table(header, map(_row, runs), left=2)
+    return Cells(header, [_row(run) for run in runs], left=2)
+
+
+def behaviour_table(runs: Sequence[Run]) -> str:
+    """The same as a Markdown table."""
+    return behaviour_cells(runs).markdown()
 
 
 def _row(run: Run) -> list[str]:

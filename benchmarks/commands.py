@@ -175,7 +175,7 @@ def recover_log(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> Non
 @app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, in the order of their stages.")],
-    out: Annotated[Path, typer.Option(help="Folder for report.md and its pictures.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.md, pictures and report.html.")],
     curve: Annotated[
         list[str] | None,
         typer.Option(help="A training run to draw: NAME=FOLDER, with its metrics.jsonl."),
@@ -184,13 +184,16 @@ def report(
         list[str] | None, typer.Option(help="A metric to draw. [default: six of them]")
     ] = None,
     title: Annotated[str, typer.Option(help="The report's heading.")] = "Report",
+    transcripts: Annotated[
+        int, typer.Option(help="Episodes of each run in report.html's viewer, at most.")
+    ] = 50,
 ) -> None:
-    """Tables and pictures of several runs."""
-    from benchmarks.report import write_report
+    """Tables and pictures of several runs, and a page to read their episodes line by line."""
+    from benchmarks.report import PAGE, write_report
 
     curves = dict(_assignment(text, "--curve NAME=FOLDER") for text in curve or [])
-    path = write_report(runs, out, curves=curves, keys=key, title=title)
-    typer.echo(f"Report: {path}")
+    path = write_report(runs, out, curves=curves, keys=key, title=title, transcripts=transcripts)
+    typer.echo(f"Report: {path}, and to look at: {path.with_name(PAGE)}")
 
 
 @app.command(name="compare")

@@ -108,12 +108,7 @@ def curves_picture(
     Raises:
         ValueError: a file that is not such a log, or no run has the metrics asked for.
     """
-    logs = {name: read_metrics(file) for name, file in curves.items()}
-    found = dict.fromkeys(key for log in logs.values() for key in log)
-    known = [key for key in UNITS if key in found] + [key for key in found if key not in UNITS]
-    wanted = [key for key in (keys or known[:_MOST_PANELS]) if key in known]
-    if not wanted:
-        raise ValueError(f"No metric to draw: asked for {keys}, the logs have {known}")
+    logs, wanted = read_logs(curves, keys)
     columns = min(3, len(wanted))
     rows = -(-len(wanted) // columns)
     with canvas(path, 1.2 + 3.6 * columns, 0.9 + 2.7 * rows) as figure:
@@ -122,7 +117,7 @@ def curves_picture(
             for number, (name, log) in enumerate(logs.items()):
                 if key in log:
                     _curve(axes, *log[key], colour=COLOURS[number % len(COLOURS)], label=name)
-            axes.set_title(_words(key), loc="left")
+            axes.set_title(heading(key), loc="left")
             axes.set_ylabel(UNITS.get(key, ""))
             axes.set_xlabel("step")
             axes.margins(x=0.02)
@@ -134,6 +129,23 @@ def curves_picture(
             figure.legend(
                 named.values(), named.keys(), loc="outside lower left", ncols=min(4, len(named))
             )
+
+
+def read_logs(
+    curves: Mapping[str, Path], keys: Sequence[str] | None = None
+) -> tuple[dict[str, dict[str, tuple[Any, Any]]], list[str]]:
+    """Each training run's metrics, and which of them to draw; arguments as in `curves_picture`.
+
+    Raises:
+        ValueError: a file that is not such a log, or no run has the metrics asked for.
+    """
+    logs = {name: read_metrics(file) for name, file in curves.items()}
+    found = dict.fromkeys(key for log in logs.values() for key in log)
+    known = [key for key in UNITS if key in found] + [key for key in found if key not in UNITS]
+    wanted = [key for key in (keys or known[:_MOST_PANELS]) if key in known]
+    if not wanted:
+        raise ValueError(f"No metric to draw: asked for {keys}, the logs have {known}")
+    return logs, wanted
 
 
 def read_metrics(path: Path) -> dict[str, tuple[Any, Any]]:
@@ -164,15 +176,21 @@ def read_metrics(path: Path) -> dict[str, tuple[Any, Any]]:
 
 def _curve(axes: Any, steps: Any, values: Any, colour: str, label: str) -> None:
     """A line; where there are many points, faint with their running mean over it."""
+    mean = running_mean(values)
+    if mean is not None:
+        axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
+        values = mean
+    axes.plot(steps, values, color=colour, label=label, linewidth=1.8)
+
+
+def running_mean(values: Any) -> Any | None:
+    """What to draw of a curve with many points; None: it has few, to be drawn as they are."""
     if len(values) < 60:
-        axes.plot(steps, values, color=colour, label=label, linewidth=1.8)
-        return
-    axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
+        return None
     window = max(3, len(values) // 25)
     # Each end is averaged over what there is, so that the curve does not fall to zero there.
     weight = np.convolve(np.ones(len(values)), np.ones(window), mode="same")
-    mean = np.convolve(values, np.ones(window), mode="same") / weight
-    axes.plot(steps, mean, color=colour, label=label, linewidth=1.8)
+    return np.convolve(values, np.ones(window), mode="same") / weight
 
 
 @contextmanager
@@ -194,7 +212,7 @@ def _subtitle(runs: Sequence[Run]) -> str:
     return f"{within}lines: 95 % bootstrap interval"
 
 
-def _words(key: str) -> str:
+def heading(key: str) -> str:
     """A metric's name as a heading."""
     return key.upper() if len(key) < 3 else key.replace("_", " ").replace("/", ": ")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,23 @@ class Outcome:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of one line.
+
+    Attributes:
+        terms: unweighted reward terms.
+        reward: weighted.
+        info: as `env.step` gives it: `kind`, `valid`, `reason`, `feedback`.
+        ended: `terminated`, `truncated`, or `unfinished`.
+    """
+
+    terms: RewardTerms
+    reward: float
+    info: Mapping[str, Any]
+    ended: str
+
+
 def replay(env_id: str, kwargs: Mapping[str, Any], seed: int, actions: Sequence[str]) -> Outcome:
     """Play recorded lines from a seed (see `play`).
 
@@ -56,10 +73,24 @@ def play(env: ReasonEnv, actions: Sequence[str]) -> Outcome:
     """Play lines through an environment that has just been reset.
 
     Raises:
-        ReplayError: a line that is not a string or has a newline, or lines after the end.
+        ReplayError: see `steps`.
     """
     problem = problem_hash(env.episode.problem)
     terms, reward = RewardTerms(), 0.0
+    ended = "unfinished"
+    for step in steps(env, actions):
+        terms += step.terms
+        reward += step.reward
+        ended = step.ended
+    return Outcome(problem, terms, reward, terms.outcome == 1.0, ended, env.episode.tokens)
+
+
+def steps(env: ReasonEnv, actions: Sequence[str]) -> Iterator[Step]:
+    """Play lines one by one; the environment stands after a line when its step is given.
+
+    Raises:
+        ReplayError: a line that is not a string or has a newline, or lines after the end.
+    """
     ended = "unfinished"
     for number, action in enumerate(actions):
         if ended != "unfinished":
@@ -70,8 +101,6 @@ def play(env: ReasonEnv, actions: Sequence[str]) -> Outcome:
         if not isinstance(action, str) or "\n" in action:
             raise ReplayError(f"Line {number + 1} is not one line of text: {str(action)[:80]!r}")
         _, paid, terminated, truncated, info = env.step(action)
-        terms += RewardTerms(**info["terms"])
-        reward += float(paid)
         if terminated or truncated:
             ended = "terminated" if terminated else "truncated"
-    return Outcome(problem, terms, reward, terms.outcome == 1.0, ended, env.episode.tokens)
+        yield Step(RewardTerms(**info["terms"]), float(paid), info, ended)

@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from benchmarks.metrics import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A table that is not written yet: Markdown and HTML are made of the same cells.
+
+    Attributes:
+        left: so many columns are text, the others numbers.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: int = 1
+
+    def markdown(self) -> str:
+        return table(self.header, self.rows, self.left)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:

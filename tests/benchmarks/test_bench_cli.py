@@ -22,6 +22,7 @@ def test_run_compare_and_report(bench, tmp_path):
     code, out, _ = bench("report", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "report")
     assert code == 0
     assert (tmp_path / "report/report.md").is_file()
+    assert (tmp_path / "report/report.html").is_file()
     assert str(tmp_path / "report") in out.replace("\n", "")
 
 
@@ -145,6 +146,7 @@ def test_show_mistakes_are_one_line(bench, arguments, message):
         (["run", "smoke"], "needs a model or an agent"),
         (["run", "smoke", "--agent", "rndom"], "Did you mean 'random'?"),
         (["run", "smoke", "--agent", "random", "--option", "n"], "Expected --option NAME=VALUE"),
+        (["report", "none", "--transcripts", -1], "transcripts must be 0 or more"),
     ],
 )
 def test_mistakes_are_one_line(bench, tmp_path, arguments, message):
