@@ -74,13 +74,13 @@ def plan(limit: int | None = None) -> Plan:
         sft=SFTConfig(
             envs,
             expert_share=1.0,
-            steps=500,
-            batch=120,
+            steps=400,
+            batch=60,
             optimizer=OptimizerConfig(micro_batch=micro),
         ),
         search=ExpertIterationConfig(
             envs,
-            rounds=10,
+            rounds=8,
             problems=480,
             budget_tokens=384,
             optimizer=OptimizerConfig(lr=5e-4, warmup=10, micro_batch=micro),
