@@ -11,7 +11,8 @@ from pathlib import Path
 
 from agents.behaviours import BEHAVIOURS, Behaviour, observe
 from benchmarks.metrics import bootstrap, wilson
-from benchmarks.records import EpisodeRecord, Run, load_run
+from benchmarks.records import EpisodeRecord
+from benchmarks.run_folder import Run, load_run
 from benchmarks.suite import make_env
 from benchmarks.tables import Cells, percent
 

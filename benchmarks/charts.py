@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.metrics import Estimate, summarise
 from benchmarks.pictures import UNITS, heading, read_logs, running_mean
-from benchmarks.records import Run
+from benchmarks.run_folder import Run
 from benchmarks.tables import percent
 
 COLOURS = 6

@@ -13,9 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.agent import AGENTS
-from benchmarks.compare import PAIRED, compare, paired_cells
+from benchmarks.compare import compare, judge
 from benchmarks.metrics import families, summarise
-from benchmarks.records import Run, load_run
+from benchmarks.records import schema
+from benchmarks.run_folder import Run
+from benchmarks.sides import load_side
 from benchmarks.suite import load_suite, resolve, suite_names
 from benchmarks.tables import percent
 from reason_env import make_task
@@ -32,7 +34,9 @@ app = typer.Typer(
 @app.command()
 def run(
     suite: Annotated[str, typer.Argument(help="Name (see `list`) or path of a JSON file.")],
-    out: Annotated[Path, typer.Option(help="Run folder; the same command resumes it.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; the same command resumes it.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Folder of a saved model, or a hub id.")] = None,
     strategy: Annotated[str, typer.Option(help="How the model searches.")] = "greedy",
     option: Annotated[
@@ -64,26 +68,108 @@ def run(
     chunk: Annotated[
         int, typer.Option(help="Problems searched at once; changes only the speed.")
     ] = 64,
+    shard: Annotated[
+        str | None, typer.Option(help="I/N: only every N-th episode from the I-th on; see `merge`.")
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="How problems are put: compact or verbose. [default: the suite's]"),
+    ] = None,
+    trees: Annotated[
+        int, typer.Option(help="Search trees kept of so many episodes of each entry.")
+    ] = 3,
+    executor: Annotated[
+        str, typer.Option(help="local, or ray: on a cluster; records are the same.")
+    ] = "local",
+    workers: Annotated[
+        int | None, typer.Option(help="Of a cluster, one core each. [default: all cores]")
+    ] = None,
+    preflight: Annotated[
+        bool, typer.Option("--preflight", help="Estimate time, tokens and cost; record nothing.")
+    ] = False,
 ) -> None:
     """Play a suite and record every action; killed, it goes on where it stopped."""
+    from benchmarks.preflight import estimate
     from benchmarks.runner import run_suite
 
+    arguments: dict[str, Any] = {
+        "model": model,
+        "strategy": strategy,
+        "options": parse_options(option or []),
+        "guide": guide,
+        "reward_model": reward_model,
+        "agent": agent,
+        "budget_tokens": budget_tokens,
+        "limit": limit,
+        "shard": None if shard is None else parse_shard(shard),
+        "prompt": prompt,
+        "seed": seed,
+    }
+    if preflight:
+        _print(_table("Preflight", ["", ""], estimate(suite, **arguments).rows()))
+        return
+    if out is None:
+        raise ValueError("A run needs a folder: name one with --out")
     finished = run_suite(
         suite,
         out,
-        model=model,
-        strategy=strategy,
-        options=parse_options(option or []),
-        guide=guide,
-        reward_model=reward_model,
-        agent=agent,
-        budget_tokens=budget_tokens,
-        limit=limit,
-        seed=seed,
         label=label,
         chunk=chunk,
+        trees=trees,
+        executor=executor,
+        workers=workers,
+        **arguments,
     )
     _show_run(finished)
+
+
+@app.command(name="merge")
+def merge_shards(
+    shards: Annotated[list[Path], typer.Argument(help="Run folders of all shards.")],
+    out: Annotated[Path, typer.Option(help="A new run folder.")],
+) -> None:
+    """Make one run of all shards: the same records as of a run in one go."""
+    from benchmarks.merge import merge
+
+    _show_run(merge(shards, out))
+
+
+@app.command(name="schema")
+def show_schema(
+    name: Annotated[str, typer.Argument(help="run (run.json) or episode (episodes.jsonl).")],
+) -> None:
+    """The JSON Schema of what runs record."""
+    typer.echo(json.dumps(schema(name), indent=2))
+
+
+log = typer.Typer(help="Look after the records of a run.", no_args_is_help=True)
+app.add_typer(log, name="log")
+
+
+@log.command(name="check")
+def check_log(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Play every recorded line again as well.")
+    ] = False,
+) -> None:
+    """Say what is wrong with a run's records; exit code 1 if something is."""
+    from benchmarks.log import check
+
+    found = check(run, replay)
+    for finding in found:
+        typer.echo(str(finding))
+    if found:
+        raise typer.Exit(1)
+    typer.echo(f"{run}: nothing is wrong")
+
+
+@log.command(name="recover")
+def recover_log(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
+    """Keep every whole episode of a damaged run; the run command plays the others again."""
+    from benchmarks.log import recover
+
+    typer.echo(recover(run))
 
 
 @app.command()
@@ -112,16 +198,47 @@ def report(
 
 @app.command(name="compare")
 def compare_runs(
-    first: Annotated[Path, typer.Argument(help="Run folder to compare with.")],
-    second: Annotated[Path, typer.Argument(help="Run folder to judge.")],
+    first: Annotated[
+        str, typer.Argument(help="Run folder to compare with; several with commas: its seeds.")
+    ],
+    second: Annotated[
+        list[str], typer.Argument(help="Run folders to judge, each against the first.")
+    ],
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Exit with code 1 if accuracy falls by more points, or tokens (in %) or errors "
+            "rise by more: accuracy:-2, tokens:+10, errors:0. May be given several times."
+        ),
+    ] = None,
+    significant: Annotated[
+        bool,
+        typer.Option(
+            "--significant", help="--fail-on only where the whole 95 % interval is beyond it."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not tables.")] = False,
 ) -> None:
-    """Is the second run better than the first, on the same problems?"""
-    comparison = compare(load_run(first), load_run(second))
-    named = [("all", comparison.overall), *comparison.families.items()]
-    title = f"{comparison.second.name} against {comparison.first.name}"
-    _print(_table(title, ["", *PAIRED], [[name, *paired_cells(p)] for name, p in named]))
-    for warning in comparison.warnings:
-        Console().print(Text(f"Note: {warning}", style="yellow"))
+    """Is a run better than the first, on the same problems, and could it have been seen?"""
+    from benchmarks.compare_report import notes, tables, to_json
+    from benchmarks.thresholds import apply, parse_threshold
+
+    thresholds = [parse_threshold(text) for text in fail_on or []]
+    base = load_side(first)
+    judged = judge([compare(base, load_side(folders)) for folders in second])
+    verdicts = [apply(thresholds, one.comparison, significant) for one in judged]
+    if as_json:
+        typer.echo(json.dumps(to_json(judged, verdicts), indent=2, allow_nan=False))
+    else:
+        for shown in tables(judged):
+            _print(_table(shown.title, list(shown.header), shown.rows))
+        for note in notes(judged):
+            Console().print(Text(f"Note: {note}", style="yellow"))
+    failed = [verdict for mine in verdicts for verdict in mine if verdict.failed]
+    for verdict in failed:
+        typer.echo(verdict.message, err=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command(name="list")
@@ -213,6 +330,18 @@ def parse_options(texts: list[str]) -> dict[str, Any]:
     return options
 
 
+def parse_shard(text: str) -> tuple[int, int]:
+    """`2/4` -> `(2, 4)`.
+
+    Raises:
+        ValueError: not of this form (whether there is such a shard is for the runner to say).
+    """
+    first, sign, step = text.partition("/")
+    if not (sign and first.isdecimal() and step.isdecimal()):
+        raise ValueError(f"Expected --shard I/N, as 1/4, received {text!r}")
+    return int(first), int(step)
+
+
 def _assignment(text: str, form: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not (name and sign and value):
@@ -239,6 +368,10 @@ def _show_run(finished: Run) -> None:
     for episode in errors[:3]:
         message = f"episode {episode.index}: {episode.error}"
         Console(stderr=True, soft_wrap=True).print(Text(message, style="yellow"))
+    if manifest.usage:
+        typer.echo(
+            "Server: " + ", ".join(f"{key} {value}" for key, value in manifest.usage.items())
+        )
     typer.echo(f"Run: {finished.folder}")
 
 

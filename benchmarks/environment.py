@@ -4,39 +4,51 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = (
-    "reason-env",
-    "numpy",
-    "gymnasium",
-    "sympy",
-    "torch",
-    "transformers",
-    "tokenizers",
-    "safetensors",
-)
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_MOST_FILES = 50
+"""Changed files that are named; more are only counted."""
 
 
 def capture() -> dict[str, Any]:
-    """Packages, commit and dirty flag, Python, hardware; no names of users or machines."""
-    commit, dirty = _commit(Path(__file__).resolve().parent.parent)
+    """Packages, commit and files that differ from it, Python, hardware; no names of users or
+    machines."""
+    commit, changed = _commit(Path(__file__).resolve().parent.parent)
     return {
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": _packages(),
         "commit": commit,
-        "dirty": dirty,
+        "dirty": None if changed is None else bool(changed),
+        "dirty_files": changed,
         "python": platform.python_version(),
         "hardware": {
             "system": f"{platform.system()} {platform.machine()}",
             "cpu": _cpu(),
             "cores": os.cpu_count(),
+            "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
             **_torch(),
         },
     }
+
+
+def _packages() -> dict[str, str | None]:
+    """This package and all that it and its extras (but `dev`) ask for, as far as they are
+    installed."""
+    name = "reason-env"
+    try:
+        texts = [text for text in metadata.requires(name) or [] if 'extra == "dev"' not in text]
+        asked = {found[0] for found in map(_NAME.match, texts) if found}
+    except metadata.PackageNotFoundError:
+        return {name: None}
+    versions = {package: _version(package) for package in sorted(asked - {name})}
+    # The tokenizer and the weights' format decide what a model writes too.
+    versions |= {package: _version(package) for package in ("tokenizers", "safetensors")}
+    return {name: _version(name), **{key: value for key, value in versions.items() if value}}
 
 
 def _version(package: str) -> str | None:
@@ -46,8 +58,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit(root: Path) -> tuple[str | None, bool | None]:
-    """Commit of the checkout that this package lies in, and whether files differ from it."""
+def _commit(root: Path) -> tuple[str | None, list[str] | None]:
+    """Commit of the checkout that this package lies in, and the files that differ from it."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(
@@ -56,13 +68,18 @@ def _commit(root: Path) -> tuple[str | None, bool | None]:
             capture_output=True,
             text=True,
             timeout=30,
-        ).stdout.strip()
+        ).stdout
 
     try:
         # Installed below someone else's checkout, their commit says nothing.
-        if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
+        if Path(git("rev-parse", "--show-toplevel").strip()).resolve() != root:
             return None, None
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
+        status = git("status", "--porcelain", "-z", "--no-renames")
+        # Unquoted and ended by zeros, so that any name comes out as it is.
+        changed = [line[3:] for line in status.split("\0") if line]
+        if len(changed) > _MOST_FILES:
+            changed[_MOST_FILES:] = [f"... and {len(changed) - _MOST_FILES} more"]
+        return git("rev-parse", "HEAD").strip(), changed
     except (OSError, subprocess.SubprocessError):
         return None, None
 

@@ -19,7 +19,6 @@ from typing import Any
 from agents.search.tree import Branch
 from benchmarks.behaviours import NOTE as BEHAVIOUR_NOTE
 from benchmarks.charts import accuracy_at_budgets, accuracy_bars, training_panels
-from benchmarks.records import Run
 from benchmarks.report_content import (
     ACCURACY_NOTE,
     HOW_NOTE,
@@ -27,7 +26,8 @@ from benchmarks.report_content import (
     HowContent,
     SuiteContent,
 )
-from benchmarks.search_trees import MOST_NODES, TREES, Shown, read_trees, show
+from benchmarks.run_folder import TREES, Run
+from benchmarks.search_trees import MOST_NODES, Shown, read_trees, show
 from benchmarks.transcripts import Line, Transcript, choose_episodes, transcribe
 from benchmarks.visible import visible
 from reason_env.errors import require

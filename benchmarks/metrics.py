@@ -1,4 +1,4 @@
-"""Statistics of runs: every estimate with its interval, every comparison paired.
+"""Statistics of runs: every estimate with its interval (comparisons: `benchmarks.paired`).
 
 All intervals are 95 %. A bootstrap's seed is fixed (`SEED`), so that a report comes out the same
 each time.
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from math import comb, sqrt
+from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -52,24 +51,6 @@ class Summary:
     accuracy: Estimate
     wilson: Estimate
     tokens: float
-
-
-@dataclass(frozen=True, slots=True)
-class Paired:
-    """Two players on the same problems.
-
-    Attributes:
-        difference: accuracy of the second minus that of the first, with its interval from
-            resampling problems.
-        gained, lost: problems that only the second, or only the first, solved.
-        p: two-sided exact McNemar p-value.
-    """
-
-    episodes: int
-    difference: Estimate
-    gained: int
-    lost: int
-    p: float
 
 
 def bootstrap(values: ArrayLike, seed: int = SEED, resamples: int = RESAMPLES) -> Estimate:
@@ -129,13 +110,6 @@ def wilson(solved: float, episodes: int) -> Estimate:
     return Estimate(rate, max(0.0, min(rate, middle - half)), min(1.0, max(rate, middle + half)))
 
 
-def mcnemar(gained: int, lost: int) -> float:
-    """Two-sided exact p-value of `gained` against `lost` under even odds."""
-    n = gained + lost
-    tail = sum(comb(n, k) for k in range(min(gained, lost) + 1))
-    return float(min(Fraction(1), Fraction(2 * tail, 2**n)))
-
-
 def summarise(episodes: Sequence[EpisodeRecord]) -> Summary:
     """Summary of a run's episodes, or of some of them."""
     solved = [episode.solved for episode in episodes]
@@ -148,25 +122,6 @@ def summarise(episodes: Sequence[EpisodeRecord]) -> Summary:
         wilson=wilson(sum(solved), len(episodes)),
         tokens=sum(e.ledger["generated_tokens"] for e in episodes) / len(episodes),
     )
-
-
-def pair(first: Sequence[EpisodeRecord], second: Sequence[EpisodeRecord]) -> Paired:
-    """Compare on the same problems; problems are matched by content.
-
-    Raises:
-        ValueError: the problems are not the same.
-    """
-    before = {episode.problem: episode.solved for episode in first}
-    after = {episode.problem: episode.solved for episode in second}
-    if before.keys() != after.keys():
-        shared = len(before.keys() & after.keys())
-        raise ValueError(
-            f"The runs are about different problems ({len(before)} and {len(after)}, {shared} "
-            "shared): only runs of one suite, with the same limit, can be compared"
-        )
-    differences = [int(after[problem]) - int(before[problem]) for problem in before]
-    gained, lost = differences.count(1), differences.count(-1)
-    return Paired(len(before), bootstrap(differences), gained, lost, mcnemar(gained, lost))
 
 
 def families(episodes: Sequence[EpisodeRecord]) -> dict[str, list[EpisodeRecord]]:

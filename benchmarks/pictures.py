@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.metrics import summarise
-from benchmarks.records import Run
+from benchmarks.run_folder import Run
 from reason_env.errors import require
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#000000")

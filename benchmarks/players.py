@@ -6,32 +6,85 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agents.agent import Agent, EnvAgent
+from agents.agent import Agent, EnvAgent, load_agent
 from benchmarks.records import LEDGER
-from benchmarks.suite import Item, make_env
+from benchmarks.suite import Item
 from reason_env import ReasonEnv, lines
 
 if TYPE_CHECKING:
     from agents.models import LanguageModel
+    from agents.search.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What one episode's player did; fields as in `benchmarks.records.EpisodeRecord`."""
+    """What one episode's player did; fields as in `benchmarks.records.EpisodeRecord`.
+
+    Attributes:
+        tree: the search tree, where the strategy grew one.
+    """
 
     actions: tuple[str, ...]
     tokens: tuple[tuple[int, ...], ...]
     ledger: Mapping[str, int]
     oracle: bool
     error: str | None = None
+    tree: Tree | None = None
 
 
 Player = Callable[[Sequence[Item], Sequence[int]], list[Played]]
 """Plays items, each with a seed of its own. How they are grouped must not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerSpec:
+    """Everything it takes to make a player, here or on another machine.
+
+    Attributes:
+        model: directory or hub id, or a model loaded already (not for another machine); either
+            this or `agent`.
+        strategy, options: how the model searches.
+        budget_tokens: generated tokens per problem; None: no limit.
+        guide: who values what the search finds; None: the best open one.
+        reward_model: serves the guides `value` and `prm`; None: the model itself.
+        agent: `random`, `expert` or `package.module:make`.
+        prompt: how problems are put, `compact` or `verbose`; None: as the suite has it.
+    """
+
+    model: str | Path | LanguageModel | None = None
+    strategy: str = "greedy"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    budget_tokens: int | None = None
+    guide: str | None = None
+    reward_model: str | Path | LanguageModel | None = None
+    agent: str | None = None
+    prompt: str | None = None
+
+    def within(self, budget_tokens: int | None) -> PlayerSpec:
+        """With this budget, if it is a model's and has none of its own."""
+        if self.agent is not None or self.budget_tokens is not None:
+            return self
+        return replace(self, budget_tokens=budget_tokens)
+
+    def build(self) -> Searcher | AgentPlayer:
+        """Load what plays."""
+        if self.agent is not None:
+            return AgentPlayer(load_agent(self.agent), self.prompt)
+        assert self.model is not None
+        critic = None if self.reward_model is None else load_writer(self.reward_model)
+        return Searcher(
+            load_writer(self.model),
+            self.strategy,
+            self.options,
+            self.budget_tokens,
+            self.guide,
+            critic,
+            self.prompt,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +97,7 @@ class Searcher:
     budget_tokens: int | None
     guide: str | None = None
     reward_model: LanguageModel | None = None
+    prompt: str | None = None
 
     def check(self, items: Sequence[Item]) -> None:
         """Refuse settings with which the items cannot be searched, before any work.
@@ -56,17 +110,17 @@ class Searcher:
 
         kinds = {(item.env, json.dumps(item.kwargs)): item for item in items}
         search = load_strategy(self.strategy, **self.options)
-        envs = [_reset(item) for item in kinds.values()]
+        envs = [item.start(prompt=self.prompt) for item in kinds.values()]
         check_searches(self.model, envs, search, self.budget_tokens, self.guide, self.reward_model)
         if self.budget_tokens is not None:
-            check_budget(map(_reset, items), self.budget_tokens)
+            check_budget((item.start() for item in items), self.budget_tokens)
 
     def __call__(self, items: Sequence[Item], seeds: Sequence[int]) -> list[Played]:
         from agents.search import load_strategy, run_searches
 
         found = run_searches(
             self.model,
-            [_reset(item) for item in items],
+            [item.start(prompt=self.prompt) for item in items],
             load_strategy(self.strategy, **self.options),
             seeds,
             self.budget_tokens,
@@ -74,7 +128,10 @@ class Searcher:
             reward_model=self.reward_model,
             refuse_short=False,  # `check` has asked that of the whole suite
         )
-        return [Played(f.actions, f.tokens, f.ledger.to_json(), f.oracle, f.error) for f in found]
+        return [
+            Played(f.actions, f.tokens, f.ledger.to_json(), f.oracle, f.error, f.tree)
+            for f in found
+        ]
 
 
 def load_writer(model: str | Path | LanguageModel) -> LanguageModel:
@@ -91,13 +148,6 @@ def source_of(model: object) -> str | None:
     return str(model) if isinstance(model, str | Path) else None
 
 
-def _reset(item: Item) -> ReasonEnv:
-    """The environment at the item's problem."""
-    env = make_env(item.env, item.kwargs)
-    env.reset(seed=item.seed)
-    return env
-
-
 def defaults_of(strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The strategy's options that were not given: a changed default is another run."""
     from agents.search import load_strategy
@@ -110,18 +160,21 @@ def defaults_of(strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def agent_player(agent: Agent) -> Player:
+@dataclass(frozen=True, slots=True)
+class AgentPlayer:
     """An agent through plain `env.step`."""
-    oracle = isinstance(agent, EnvAgent)
 
-    def play(items: Sequence[Item], seeds: Sequence[int]) -> list[Played]:
-        return [_play_agent(agent, oracle, item, seed) for item, seed in zip(items, seeds)]
+    agent: Agent
+    prompt: str | None = None
 
-    return play
+    def __call__(self, items: Sequence[Item], seeds: Sequence[int]) -> list[Played]:
+        return [
+            _play_agent(self.agent, item.start(prompt=self.prompt), seed)
+            for item, seed in zip(items, seeds)
+        ]
 
 
-def _play_agent(agent: Agent, oracle: bool, item: Item, seed: int) -> Played:
-    env = _reset(item)
+def _play_agent(agent: Agent, env: ReasonEnv, seed: int) -> Played:
     observation = env.episode.text
     actions: list[str] = []
     error = None
@@ -141,7 +194,7 @@ def _play_agent(agent: Agent, oracle: bool, item: Item, seed: int) -> Played:
     ledger = dict.fromkeys(LEDGER, 0)
     ledger["generated_tokens"] = sum(map(len, tokens))
     ledger["env_steps"] = len(actions)
-    return Played(tuple(actions), tokens, ledger, oracle, error)
+    return Played(tuple(actions), tokens, ledger, isinstance(agent, EnvAgent), error)
 
 
 def describe(error: Exception) -> str:

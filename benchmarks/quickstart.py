@@ -33,9 +33,10 @@ from agents.learning.specs import EnvSpec
 from agents.models.hf import HFModel
 from agents.models.tiny import TinyConfig, tiny_model
 from benchmarks.compute import seconds_of, steps_for
-from benchmarks.metrics import Estimate, families, pair, summarise
-from benchmarks.records import Run
+from benchmarks.metrics import Estimate, families, summarise
+from benchmarks.paired import pair
 from benchmarks.report import write_report
+from benchmarks.run_folder import Run
 from benchmarks.runner import run_suite
 
 COUNTDOWN = EnvSpec.parse("Countdown-v0:level=1,feedback=state")

@@ -47,8 +47,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.metrics import Estimate, bootstrap, wilson
-from benchmarks.records import EpisodeRecord, Run, load_run
+from benchmarks.records import EpisodeRecord
 from benchmarks.replay import ReplayError
+from benchmarks.run_folder import Run, load_run
 from benchmarks.suite import make_env, problem_hash
 from benchmarks.tables import percent, table
 from reason_env import ReasonEnv

@@ -8,7 +8,6 @@ from pathlib import Path
 from benchmarks.behaviours import NOTE as BEHAVIOUR_NOTE
 from benchmarks.html_report import TRANSCRIPTS, write_page
 from benchmarks.pictures import accuracy_picture, curves_picture
-from benchmarks.records import Run, load_run
 from benchmarks.report_content import (
     ACCURACY_NOTE,
     HOW_NOTE,
@@ -19,6 +18,7 @@ from benchmarks.report_content import (
     how_content,
     suite_contents,
 )
+from benchmarks.run_folder import Run, load_run
 from benchmarks.tables import cell
 
 REPORT, PAGE = "report.md", "report.html"

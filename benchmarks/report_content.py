@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from benchmarks.behaviours import behaviour_cells
-from benchmarks.compare import PAIRED, compare, paired_cells
+from benchmarks.compare import PAIRED, compare, judge, paired_cells
 from benchmarks.metrics import families, summarise
-from benchmarks.records import LEDGER, Run
-from benchmarks.tables import Cells, percent
+from benchmarks.records import LEDGER
+from benchmarks.run_folder import Run
+from benchmarks.tables import Cells, p_value, percent
 
 ACCURACY_NOTE = (
     "Tokens per problem are all generated tokens, those of discarded candidates included. "
     "Unfinished episodes and errors count as not solved."
 )
-PAIRED_NOTE = "Paired on the problems."
+PAIRED_NOTE = (
+    "Paired on the problems. p is that of McNemar's exact test; Holm p, where a table has several, "
+    "is corrected for all tests of the table."
+)
 HOW_NOTE = "A `+` after the commit: files differed from it. Seconds are wall time."
 
 
@@ -155,14 +159,17 @@ def _strategy_pairs(runs: Sequence[Run]) -> list[tuple[Run, Run]]:
 
 
 def _pairs(title: str, pairs: Sequence[tuple[Run, Run]]) -> Pairs | None:
+    found = judge([compare(first, second) for first, second in pairs])
     rows, notes = [], []
-    for first, second in pairs:
-        comparison = compare(first, second)
-        mark = " [unequal]" if comparison.warnings else ""
-        rows.append([first.name, second.name + mark, *paired_cells(comparison.overall)])
-        notes += [f"{second.name} against {first.name}: {w}." for w in comparison.warnings]
-    cells = Cells(["from", "to", *PAIRED], rows, left=2)
-    return Pairs(title, cells, tuple(notes)) if rows else None
+    for judged in found:
+        one = judged.comparison
+        mark = " [unequal]" if one.warnings else ""
+        corrected = [p_value(judged.holm)] if len(found) > 1 else []
+        names = [one.first.name, one.second.name + mark]
+        rows.append([*names, *paired_cells(one.overall), *corrected])
+        notes += [f"{one.second.name} against {one.first.name}: {w}." for w in one.warnings]
+    header = ["from", "to", *PAIRED, *(["Holm p"] if len(found) > 1 else [])]
+    return Pairs(title, Cells(header, rows, left=2), tuple(notes)) if rows else None
 
 
 def how_content(runs: Sequence[Run]) -> HowContent:

@@ -20,10 +20,10 @@ from agents.learning.sft import SFTConfig, sft
 from agents.models.hf import HFModel
 from agents.models.tiny import tiny_model
 from benchmarks.jobs import run_jobs
-from benchmarks.records import load_run
 from benchmarks.roadmap_plan import Config, Plan, Stage, stages_of
 from benchmarks.roadmap_report import write_roadmap
 from benchmarks.roadmap_scores import Scores
+from benchmarks.run_folder import load_run
 from benchmarks.runner import run_suite
 from benchmarks.suite import Resolved, load_suite, resolve
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics import Estimate, bootstrap_grid, families
-from benchmarks.records import Run
+from benchmarks.run_folder import Run
 
 Score = tuple[str, str]
 """A stage and the strategy that it was scored with."""

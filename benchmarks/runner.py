@@ -3,49 +3,46 @@
     run = run_suite("smoke", "runs/smoke", model="models/tiny", strategy="mcts")
 
 Calling it again with the same arguments completes an interrupted run to the same bytes, or gives
-back a finished one. Episodes are played in the suite's order, in chunks that change nothing but
-the speed; every score is what the replay of the recorded lines gives.
+back a finished one. Episodes are played in chunks, by one process or by many (`executor`), which
+changes nothing but the speed; every score is what the replay of the recorded lines gives.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from agents.agent import load_agent
 from benchmarks.environment import capture
+from benchmarks.executors import EXECUTORS, Executor, local
 from benchmarks.players import (
     Played,
     Player,
+    PlayerSpec,
     Searcher,
-    agent_player,
     defaults_of,
     describe,
-    load_writer,
     source_of,
 )
 from benchmarks.progress import bar
-from benchmarks.records import (
+from benchmarks.records import LEDGER, EpisodeRecord, Manifest, total
+from benchmarks.replay import Outcome, play
+from benchmarks.run_folder import (
+    AHEAD,
     EPISODES,
-    LEDGER,
     RUN,
-    EpisodeRecord,
-    Manifest,
+    Journal,
     Run,
     load_run,
-    read_episodes,
-    total,
+    read_manifest,
     write_manifest,
 )
-from benchmarks.replay import Outcome, play
-from benchmarks.suite import Item, Resolved, Suite, load_suite, make_env, resolve
+from benchmarks.suite import Item, Resolved, Suite, load_suite, resolve
 from reason_env import RewardTerms
+from reason_env.errors import choose
 from reason_env.splits import stream_seed
 
 if TYPE_CHECKING:
@@ -53,6 +50,8 @@ if TYPE_CHECKING:
 
 CHUNK = 64
 """Problems searched at once."""
+TREES = 3
+"""Search trees kept of so many episodes of each entry of the suite."""
 
 
 def run_suite(
@@ -67,9 +66,14 @@ def run_suite(
     agent: str | None = None,
     budget_tokens: int | None = None,
     limit: int | None = None,
+    shard: tuple[int, int] | None = None,
+    prompt: str | None = None,
     seed: int = 0,
     label: str = "",
     chunk: int = CHUNK,
+    trees: int = TREES,
+    executor: str = "local",
+    workers: int | None = None,
     progress: bool = True,
 ) -> Run:
     """Play a suite into a run folder.
@@ -84,26 +88,49 @@ def run_suite(
         agent: `random`, `expert` or `package.module:make`.
         budget_tokens: generated tokens per problem; None: the suite's own budget.
         limit: at most so many episodes of each of the suite's entries; problems have their own.
+        shard: `(i, n)`: only every n-th episode from the i-th on, from 1; `benchmarks.merge` makes
+            one run of all shards.
+        prompt: how problems are put, `compact` or `verbose`; None: as the suite has it.
         seed: of all sampling; the problems follow from the suite alone.
         label: the stage this run stands for in reports.
         chunk: problems searched at once; more is faster and needs more memory.
+        trees: search trees kept of so many episodes of each entry, for reports.
+        executor: `local`, or `ray`: on a cluster.
+        workers: of a cluster; None: as many as there is room for.
         progress: show a progress bar.
 
     Raises:
         ValueError: a bad argument, or a folder that holds another run (nothing is overwritten).
     """
-    if (model is None) == (agent is None):
-        raise ValueError("A run needs a model or an agent, and not both")
-    if agent is not None and (budget_tokens is not None or options or guide or reward_model):
-        raise ValueError(
-            "Budget, strategy options, guide and reward model are for models, not for agents"
-        )
-    for name, number in (("budget_tokens", budget_tokens), ("chunk", chunk)):
-        if number is not None and number < 1:
-            raise ValueError(f"{name} must be 1 or more, received {number}")
-    if seed < 0:
-        raise ValueError(f"seed must be 0 or more, received {seed}")
-    problems = _drawn(suite, limit)
+    spec = PlayerSpec(
+        model, strategy, options or {}, budget_tokens, guide, reward_model, agent, prompt
+    )
+    check_arguments(spec, chunk=chunk, trees=trees, seed=seed, workers=workers)
+    choose(executor, EXECUTORS, "executor")
+    problems = drawn(suite, limit)
+    spec = spec.within(problems.suite.budget_tokens)
+    player, config, defaults = prepare(spec, problems, seed)
+    manifest = Manifest(
+        config=config,
+        label=label,
+        model=source_of(model),
+        episodes=len(shard_of(problems, shard)),
+        environment=capture(),
+        defaults=defaults,
+        shard=shard,
+    )
+    make = EXECUTORS[executor](spec, player, workers)
+    return execute(problems, player, Path(out), manifest, chunk, progress, make, trees)
+
+
+def prepare(
+    spec: PlayerSpec, problems: Resolved, seed: int
+) -> tuple[Player, dict[str, Any], dict[str, Any]]:
+    """The player, and what of it decides the episodes: a manifest's `config` and `defaults`.
+
+    Raises:
+        ValueError: settings with which the problems cannot be played.
+    """
     config: dict[str, Any] = {
         "suite": problems.suite.to_json(),
         "limit": problems.limit,
@@ -111,43 +138,29 @@ def run_suite(
         "model_digest": None,
         "strategy": None,
         "options": {},
-        "agent": agent,
+        "agent": spec.agent,
         "budget_tokens": None,
         "seed": seed,
+        **({"prompt": spec.prompt} if spec.prompt else {}),
     }
-    defaults: dict[str, Any] = {}
-    if agent is not None:
-        path, player = None, agent_player(load_agent(agent))
-    else:
-        assert model is not None
-        defaults = defaults_of(strategy, options or {})  # a typo need not wait for the weights
-        budget = problems.suite.budget_tokens if budget_tokens is None else budget_tokens
-        path, loaded = source_of(model), load_writer(model)
-        critic = None if reward_model is None else load_writer(reward_model)
-        player = Searcher(loaded, strategy, options or {}, budget, guide, critic)
-        player.check(problems.items)
-        config |= {
-            "model_digest": loaded.digest,
-            "strategy": strategy,
-            "options": {
-                **(options or {}),
-                **({"guide": guide} if guide else {}),
-                **({"reward_model": critic.digest[:12]} if critic else {}),
-            },
-            "budget_tokens": budget,
-        }
-    manifest = Manifest(config, label, path, len(problems.items), capture(), defaults)
-    return execute(problems, player, Path(out), manifest, chunk, progress)
-
-
-def _drawn(suite: str | Path | Suite | Resolved, limit: int | None) -> Resolved:
-    if not isinstance(suite, Resolved):
-        return resolve(suite if isinstance(suite, Suite) else load_suite(suite), limit)
-    if limit is not None:
-        raise ValueError(
-            f"limit {limit} is for a suite whose problems are not drawn yet: give it to resolve"
-        )
-    return suite
+    if spec.agent is not None:
+        return spec.build(), config, {}
+    defaults = defaults_of(spec.strategy, spec.options)  # a typo need not wait for the weights
+    player = spec.build()
+    assert isinstance(player, Searcher)
+    player.check(problems.items)
+    critic = player.reward_model
+    config |= {
+        "model_digest": player.model.digest,
+        "strategy": spec.strategy,
+        "options": {
+            **spec.options,
+            **({"guide": spec.guide} if spec.guide else {}),
+            **({"reward_model": critic.digest[:12]} if critic else {}),
+        },
+        "budget_tokens": spec.budget_tokens,
+    }
+    return player, config, defaults
 
 
 def execute(
@@ -157,42 +170,47 @@ def execute(
     manifest: Manifest,
     chunk: int = CHUNK,
     progress: bool = True,
+    executor: Executor | None = None,
+    trees: int = TREES,
 ) -> Run:
     """Play the problems that the run folder does not have yet (see `run_suite`)."""
     started = time.monotonic()
     _refuse_strangers(out)
-    with (out / EPISODES).open("ab") as journal:
-        _lock(journal, out)
-        done, size = read_episodes(out / EPISODES)
-        manifest = _claim(out, Manifest.from_json(json.loads(json.dumps(manifest.to_json()))), done)
-        _check(done, problems, out)
-        if manifest.status == "done" and len(done) == len(problems.items):
+    items = {index: problems.items[index] for index in manifest.indices}
+    asked = Manifest.from_json(json.loads(json.dumps(manifest.to_json())))
+    _claim(out, asked)
+    with Journal(out, asked.indices) as journal:
+        manifest = _claim(out, asked)  # again, now that nobody else writes there
+        _check([*journal.done, *journal.ahead], items, out)
+        if manifest.status == "done" and len(journal.done) == len(items):
             return load_run(out)
-        journal.truncate(size)  # a line torn by a kill
-        records = list(done)
-        write_manifest(out, replace(manifest, status="running"))
-        with bar(problems.suite.name, manifest, records, progress) as advance:
-            for start in range(len(records), len(problems.items), chunk):
-                items = problems.items[start : start + chunk]
-                seeds = [_seed(manifest.config["seed"], item) for item in items]
-                for item, played in zip(items, player(items, seeds), strict=True):
+        journal.catch_up()
+        manifest = replace(manifest, status="running")
+        write_manifest(out, manifest)
+        todo = [(items[i], search_seed(manifest.config["seed"], items[i])) for i in journal.missing]
+        chunks = [todo[start : start + chunk] for start in range(0, len(todo), chunk)]
+        kept = _with_trees(items.values(), trees)
+        have = [*journal.done, *journal.ahead]
+        with bar(problems.suite.name, manifest, have, progress) as advance:
+            for batch in (executor or local(player))(chunks, kept):
+                for item, played in batch.pairs:
                     record = score(item, played)
-                    journal.write(record.to_line().encode("ascii"))
-                    journal.flush()
-                    records.append(record)
+                    tree = played.tree if item.index in kept else None
+                    journal.add(record, None if tree is None else tree.to_json())
                     advance(record)
-                os.fsync(journal.fileno())
+                journal.sync()
+                if batch.usage:
+                    manifest = replace(manifest, usage=add_usage(manifest.usage, batch.usage))
+                    write_manifest(out, manifest)
+        records = tuple(journal.done)
         finished = replace(
             manifest,
             status="done",
             seconds=round(manifest.seconds + time.monotonic() - started, 3),
-            solved=sum(record.solved for record in records),
-            unfinished=sum(record.status == "unfinished" for record in records),
-            errors=sum(record.status == "error" for record in records),
-            ledger=total(record.ledger for record in records),
+            **counts(records),
         )
-        write_manifest(out, finished)
-    return Run(out, finished, tuple(records))
+        journal.finish(lambda: write_manifest(out, finished))
+    return Run(out, finished, records)
 
 
 def score(item: Item, played: Played) -> EpisodeRecord:
@@ -200,9 +218,7 @@ def score(item: Item, played: Played) -> EpisodeRecord:
     actions, tokens, error = played.actions, played.tokens, played.error
     if error is None:
         try:
-            env = make_env(item.env, item.kwargs)
-            env.reset(seed=item.seed)
-            outcome = play(env, actions)
+            outcome = play(item.start(), actions)
         except Exception as problem:
             error = describe(problem)
     if error is not None:
@@ -227,7 +243,99 @@ def score(item: Item, played: Played) -> EpisodeRecord:
     )
 
 
-def _seed(seed: int, item: Item) -> int:
+def counts(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """A manifest's totals."""
+    return {
+        "solved": sum(record.solved for record in records),
+        "unfinished": sum(record.status == "unfinished" for record in records),
+        "errors": sum(record.status == "error" for record in records),
+        "ledger": total(record.ledger for record in records),
+    }
+
+
+def identity(manifest: Manifest) -> dict[str, Any]:
+    """What two sessions of one run have in common."""
+    return {**manifest.config, "defaults": manifest.defaults, "shard": manifest.shard}
+
+
+def add_usage(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
+    """Usage of two sessions: numbers add up, of anything else the later counts. A cost that is not
+    known (None) stays unknown."""
+    added = dict(one)
+    for key, value in two.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if key not in one or not (number or value is None):
+            added[key] = value
+        else:
+            added[key] = None if value is None or one[key] is None else one[key] + value
+    return added
+
+
+def check_arguments(
+    spec: PlayerSpec,
+    *,
+    seed: int,
+    chunk: int = CHUNK,
+    trees: int = TREES,
+    workers: int | None = None,
+) -> None:
+    """Refuse what cannot be run, before any work.
+
+    Raises:
+        ValueError: says what is wrong.
+    """
+    if (spec.model is None) == (spec.agent is None):
+        raise ValueError("A run needs a model or an agent, and not both")
+    searches = (spec.budget_tokens is not None, spec.options, spec.guide, spec.reward_model)
+    if spec.agent is not None and any(searches):
+        raise ValueError(
+            "Budget, strategy options, guide and reward model are for models, not for agents"
+        )
+    if spec.prompt is not None:
+        choose(spec.prompt, ["compact", "verbose"], "prompt")
+    least = {"budget_tokens": (1, spec.budget_tokens), "chunk": (1, chunk), "trees": (0, trees)}
+    least |= {"seed": (0, seed), "workers": (1, workers)}
+    for name, (low, number) in least.items():
+        if number is not None and number < low:
+            raise ValueError(f"{name} must be {low} or more, received {number}")
+
+
+def drawn(suite: str | Path | Suite | Resolved, limit: int | None) -> Resolved:
+    """The suite's problems."""
+    if not isinstance(suite, Resolved):
+        return resolve(suite if isinstance(suite, Suite) else load_suite(suite), limit)
+    if limit is not None:
+        raise ValueError(
+            f"limit {limit} is for a suite whose problems are not drawn yet: give it to resolve"
+        )
+    return suite
+
+
+def shard_of(problems: Resolved, shard: tuple[int, int] | None) -> range:
+    """Indices of a shard's episodes.
+
+    Raises:
+        ValueError: no such shard, or one without an episode.
+    """
+    first, step = shard or (1, 1)
+    if not 1 <= first <= step:
+        raise ValueError(f"A shard is I/N with I from 1 to N, received {first}/{step}")
+    indices = range(first - 1, len(problems.items), step)
+    if not indices:
+        raise ValueError(f"Shard {first}/{step} of {len(problems.items)} episodes has none")
+    return indices
+
+
+def _with_trees(items: Collection[Item], trees: int) -> frozenset[int]:
+    """Indices of the episodes whose search tree is kept: the first of each entry."""
+    groups: dict[str, list[int]] = {}
+    for item in items:
+        groups.setdefault(item.env + json.dumps(item.kwargs, sort_keys=True), []).append(item.index)
+    return frozenset(index for group in groups.values() for index in group[:trees])
+
+
+def search_seed(seed: int, item: Item) -> int:
+    """The seed of an episode's search."""
     # From the problem, not from its place: a problem is sampled alike in every suite.
     return stream_seed("search", seed, item.problem)
 
@@ -250,7 +358,7 @@ def _refuse_strangers(out: Path) -> None:
         )
 
 
-def _claim(out: Path, manifest: Manifest, done: tuple[EpisodeRecord, ...]) -> Manifest:
+def _claim(out: Path, manifest: Manifest) -> Manifest:
     """The manifest to go on with: that in the folder, or a new one.
 
     Raises:
@@ -258,16 +366,17 @@ def _claim(out: Path, manifest: Manifest, done: tuple[EpisodeRecord, ...]) -> Ma
     """
     if not (out / RUN).exists():
         return manifest
-    old = load_run(out, complete=False).manifest
-    wanted, found = _identity(manifest), _identity(old)
-    different = [key for key in wanted if found.get(key) != wanted[key]]
-    if different and not done:
+    old = read_manifest(out)
+    wanted, found = identity(manifest), identity(old)
+    different = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
+    played = [name for name in (EPISODES, AHEAD) if (out / name).exists()]
+    if different and not any((out / name).stat().st_size for name in played):
         return manifest  # a run that failed at once has nothing to lose
     if different:
         raise ValueError(
             f"{out} holds another run, which differs in {', '.join(different)} "
             f"({different[0]}: {found.get(different[0])!r:.60} there, "
-            f"{wanted[different[0]]!r:.60} here); choose a new folder with --out"
+            f"{wanted.get(different[0])!r:.60} here); choose a new folder with --out"
         )
     under = old.resumed_under
     if old.status != "done" and manifest.environment not in (old.environment, *under):
@@ -275,23 +384,9 @@ def _claim(out: Path, manifest: Manifest, done: tuple[EpisodeRecord, ...]) -> Ma
     return replace(old, resumed_under=under)
 
 
-def _identity(manifest: Manifest) -> dict[str, Any]:
-    """What two sessions of one run have in common."""
-    return {**manifest.config, "defaults": manifest.defaults}
-
-
-def _lock(journal: BinaryIO, out: Path) -> None:
-    """Two runs on one folder would interleave; the lock goes when the process does."""
-    try:
-        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise ValueError(f"Another process is running in {out}; wait for it to end") from error
-
-
-def _check(done: tuple[EpisodeRecord, ...], problems: Resolved, out: Path) -> None:
+def _check(found: Sequence[EpisodeRecord], items: Mapping[int, Item], out: Path) -> None:
     """Whether the recorded episodes are the suite's."""
-    if len(done) > len(problems.items):
-        raise ValueError(f"{out / EPISODES} has more episodes than the suite")
-    for record, item in zip(done, problems.items):
+    for record in found:
+        item = items[record.index]
         if (record.seed, record.problem) != (item.seed, item.problem):
             raise ValueError(f"{out / EPISODES}: episode {item.index} is not the suite's")

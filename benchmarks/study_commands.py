@@ -184,3 +184,18 @@ def reward_quality(
     for line in describe(study):
         typer.echo(line)
     typer.echo(f"Study: {out / 'reward_quality.md'}")
+
+
+@app.command()
+def baselines(
+    out: Annotated[Path, typer.Option(help="Folder; the same command resumes it.")] = Path(
+        "runs/baselines"
+    ),
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many episodes of each entry of a suite.")
+    ] = None,
+) -> None:
+    """Numbers to compare with, on every suite: random, expert, tiny models before and after."""
+    from benchmarks.baselines import plan, run_baselines
+
+    typer.echo(f"Baselines: {run_baselines(plan(limit), out, typer.echo)}")

@@ -102,6 +102,7 @@ class Item:
     Attributes:
         index: place in the suite, from 0.
         problem: sha256 of the problem's content (see `problem_hash`).
+        asked: the problem itself, which the seed would draw again.
     """
 
     index: int
@@ -109,6 +110,24 @@ class Item:
     kwargs: Mapping[str, Any]
     seed: int
     problem: str
+    asked: Problem = field(repr=False, compare=False)
+
+    def identity(self) -> dict[str, Any]:
+        """All of it but the problem itself."""
+        return {name: getattr(self, name) for name in ("index", "env", "kwargs", "seed", "problem")}
+
+    def start(self, env: ReasonEnv | None = None, prompt: str | None = None) -> ReasonEnv:
+        """An environment at the beginning of the episode: as `reset(seed=self.seed)` leaves it,
+        without drawing the problem again.
+
+        Args:
+            env: of these settings, to be used again; None: a new one.
+            prompt: how the problem is put, `compact` or `verbose`; None: as the suite has it.
+        """
+        if env is None:
+            env = make_env(self.env, {**self.kwargs, **({"prompt": prompt} if prompt else {})})
+        env.reset(seed=self.seed, options={"problem": self.asked})
+        return env
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +215,9 @@ def resolve(suite: Suite, limit: int | None = None) -> Resolved:
             seen.add(content)
             repeats = 0
             wanted -= 1
-            item = Item(len(items), entry.env, entry.kwargs, seed, problem_hash(problem))
+            item = Item(len(items), entry.env, entry.kwargs, seed, problem_hash(problem), problem)
             items.append(item)
-            digest.update(_dumps([asdict(item), env.episode.text]).encode())
+            digest.update(_dumps([item.identity(), env.episode.text]).encode())
     return Resolved(suite, limit, tuple(items), digest.hexdigest())
 
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from agents.search import check_budget, load_strategy, strategy_names
 from benchmarks.players import load_writer, source_of
-from benchmarks.records import RUN, Run, load_run
 from benchmarks.regret import NoPotential, RunRegret, run_regret
+from benchmarks.run_folder import RUN, Run, load_run
 from benchmarks.runner import CHUNK, run_suite
 from benchmarks.suite import Resolved, Suite, load_suite, make_env, resolve
 from reason_env.errors import choose

@@ -12,6 +12,7 @@ from benchmarks.compare import Comparison, compare
 from benchmarks.metrics import Summary, summarise
 from benchmarks.records import LEDGER
 from benchmarks.regret import LOSSES, show_regret
+from benchmarks.significance import holm
 from benchmarks.sweep_pictures import sweep_picture
 from benchmarks.tables import cell, interval, p_value, percent, points, table
 
@@ -53,19 +54,6 @@ def comparisons(all_points: Sequence[Point]) -> list[Against]:
     found = [compare(base[point.multiple].run, point.run) for point in others]
     corrected = holm([comparison.overall.p for comparison in found])
     return [Against(*three) for three in zip(others, found, corrected)]
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values that stay below a level only where Holm's step-down procedure rejects at it.
-
-    Holm, "A simple sequentially rejective multiple test procedure", 1979.
-    """
-    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    corrected, highest = [0.0] * len(p_values), 0.0
-    for rank, i in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
-        corrected[i] = highest
-    return corrected
 
 
 def to_json(swept: Sweep, against: Sequence[Against]) -> dict[str, Any]:

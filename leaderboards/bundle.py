@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import reason_env
-from benchmarks.records import load_run
+from benchmarks.run_folder import load_run
 from leaderboards import strict
 from leaderboards.files import EPISODES, MANIFEST, NAMES, RUN, Seen, write_archive
 

@@ -73,9 +73,13 @@ def read_claim(data: bytes) -> Claim:
     Raises:
         Refused: names the rule that is broken.
     """
-    value = strict.fields(
-        strict.loads(data, RUN), RUN, [field.name for field in fields(records.Manifest)]
-    )
+    names = [field.name for field in fields(records.Manifest)]
+    # Runs of before these were recorded have none of them.
+    later = ("usage", "shard")
+    required = [name for name in names if name not in later]
+    value = strict.fields(strict.loads(data, RUN), RUN, required, later)
+    if value.get("shard") is not None:
+        raise Refused("not-done", f"{RUN}: one shard of a run; merge all of them first")
     strict.whole(value["format"], f"{RUN}: format", records.FORMAT, records.FORMAT)
     if value["status"] != "done":
         raise Refused("not-done", f"{RUN}: status is {strict.shown(value['status'])}, not 'done'")

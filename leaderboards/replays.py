@@ -163,7 +163,7 @@ def _episode(
         note("wrong-environment", f"{shown(record.env)} with other settings than the suite's")
     if record.problem != item.problem:
         note("wrong-problem", "its problem is not the suite's")
-    env.reset(seed=item.seed)
+    item.start(env)
     nothing = Outcome(item.problem, RewardTerms(), 0.0, False, "unfinished", 0)
     try:
         outcome = play(env, record.actions)

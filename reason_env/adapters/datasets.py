@@ -2,7 +2,7 @@
 
     gym.make("reason_env/Jsonl-v0", source="questions.jsonl", question="problem", answer="final")
     gym.make("reason_env/GSM8K-v0", split="test")              # from the hub, extra `datasets`
-    gym.make("reason_env/GSM8K-v0", split="test", source="test.jsonl")
+    gym.make("reason_env/GSM8K-v0", split="test", source="shipped")  # comes with this package
 
 An episode of GSM8K, whose lines before the answer are thoughts:
 
@@ -39,6 +39,8 @@ from reason_env.task import Budget, Room
 from reason_env.tokenizer import TOKENIZER
 
 FILES = (".jsonl", ".json")
+SHIPPED = "shipped"
+GSM8K_TEST = Path(__file__).parent / "data" / "gsm8k_test.jsonl"
 _HOMES = {"test": "test", "validation": "dev", "dev": "dev", "val": "dev", "train": "train"}
 """Where `holdout="source"` puts the rows of a source's own splits."""
 _PER_CENT = re.compile(r"\\?%|\bpercent\b")
@@ -257,7 +259,8 @@ class Jsonl(AnswerTask):
 class GSM8K(Jsonl):
     """Grade-school word problems (Cobbe et al., 2021, arXiv 2110.14168), from the hub or from the
     published files, whose answers end in `#### 1,234`. A file counts as a test set unless
-    `holdout` says otherwise."""
+    `holdout` says otherwise. `source="shipped"` is the published test split, all 1,319 problems,
+    which comes with this package (`data/gsm8k_test.jsonl`, MIT licence)."""
 
     name: ClassVar[str] = "GSM8K"
     extras: ClassVar[tuple[str, ...]] = ("datasets",)
@@ -270,6 +273,7 @@ class GSM8K(Jsonl):
         holdout: str | None = None,
         config: str | None = "main",
     ) -> None:
+        source = GSM8K_TEST if source == SHIPPED else source
         super().__init__(source, form="value", holdout=holdout, config=config)
 
     def _gold(self, text: str) -> str:

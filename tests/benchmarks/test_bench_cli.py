@@ -1,32 +1,13 @@
 """reason-bench: help, results, and mistakes in one line."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
-from benchmarks import cli
 from benchmarks.commands import parse_options
 from reason_env import make_task, task_names
-
-
-@pytest.fixture
-def bench(monkeypatch, capsys):
-    """Runs the command line; gives exit code, output and errors."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["reason-bench", *map(str, arguments)])
-        monkeypatch.setattr(sys, "path", list(sys.path))
-        monkeypatch.setenv("COLUMNS", "200")
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def test_run_compare_and_report(bench, tmp_path):
@@ -43,6 +24,55 @@ def test_run_compare_and_report(bench, tmp_path):
     assert (tmp_path / "report/report.md").is_file()
     assert (tmp_path / "report/report.html").is_file()
     assert str(tmp_path / "report") in out.replace("\n", "")
+
+
+def test_shards_merge_and_logs(bench, tmp_path):
+    for number in (1, 2):
+        code, *_ = bench(
+            *("run", "smoke", "--agent", "random", "--shard", f"{number}/2", "--trees", 0),
+            *("--out", tmp_path / f"shard-{number}"),
+        )
+        assert code == 0
+    shards = [tmp_path / "shard-2", tmp_path / "shard-1"]
+    code, out, _ = bench("merge", *shards, "--out", tmp_path / "run")
+    assert (code, "0/8" in out) == (0, True)
+    code, out, _ = bench("log", "check", tmp_path / "run", "--replay")
+    assert (code, "nothing is wrong" in out) == (0, True)
+    with (tmp_path / "run/episodes.jsonl").open("a") as file:
+        file.write('{"torn')
+    code, out, _ = bench("log", "check", tmp_path / "run")
+    assert code == 1
+    assert out.startswith("torn-line: episodes.jsonl, line 9: 6 bytes without a newline")
+    code, out, _ = bench("log", "recover", tmp_path / "run")
+    assert (code, "kept 8 of 8 episodes" in out) == (0, True)
+    assert bench("log", "check", tmp_path / "run")[0] == 0
+
+
+def test_preflight_leaves_nothing(bench, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = bench("run", "smoke", "--agent", "random", "--preflight")
+    assert (code, "played for this" in out) == (0, True)
+    assert list(tmp_path.iterdir()) == []
+    code, _, err = bench("run", "smoke", "--agent", "random")
+    assert (code, "name one with --out" in err) == (2, True)
+
+
+def test_problems_put_in_more_words(bench, tmp_path):
+    """Prompts are the player's affair: the problems and their scores stay the suite's."""
+    common = ["run", "smoke", "--agent", "random", "--limit", 3]
+    bench(*common, "--out", tmp_path / "compact")
+    code, out, _ = bench(*common, "--prompt", "verbose", "--out", tmp_path / "verbose")
+    assert (code, "random (prompt=verbose)" in out) == (0, True)
+    lines = [(tmp_path / name / "episodes.jsonl").read_text() for name in ("compact", "verbose")]
+    assert lines[0] == lines[1]
+    code, _, err = bench(*common, "--out", tmp_path / "verbose")
+    assert (code, "differs in prompt" in err) == (2, True)
+
+
+def test_schema(bench):
+    code, out, _ = bench("schema", "episode")
+    assert code == 0
+    assert json.loads(out)["properties"]["solved"]["type"] == "boolean"
 
 
 def test_envs_lists_every_environment(bench):

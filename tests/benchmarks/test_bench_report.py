@@ -10,8 +10,9 @@ from benchmarks.compare import compare, markdown
 from benchmarks.environment import capture
 from benchmarks.pictures import curves_picture, read_metrics
 from benchmarks.players import Played
-from benchmarks.records import LEDGER, Manifest, load_run
+from benchmarks.records import LEDGER, Manifest
 from benchmarks.report import accuracy_table, write_report
+from benchmarks.run_folder import load_run
 from benchmarks.runner import execute
 from benchmarks.suite import Suite, make_env, resolve
 from benchmarks.tables import cell, table
@@ -81,6 +82,9 @@ def test_report_has_every_run_and_comparison(runs, tmp_path):
     assert "| trained | mcts (budget=32) | 18 of 20 | 90.0 % [" in text
     assert "| initialised / greedy | trained / greedy | 20 | +30.0 |" in text
     assert "| trained / greedy | trained / mcts (budget=32) [unequal] | 20 | +30.0 |" in text
+    assert "| 4 | 0 | 0.125 | 0.125 |" in text, "McNemar's p and Holm's of two searches"
+    assert "| 6 | 0 | 0.031 | 0.062 |" in text
+    assert "| 6 | 0 | 0.031 |\n" in text, "a table with one test has no correction"
     assert "token budgets differ: 64, 32" in text
     assert "Countdown, level 1 | Countdown, level 2" in text
     assert PROBLEMS.hash in text
@@ -141,10 +145,3 @@ def test_bad_training_logs_are_named(tmp_path):
     path.write_text('{"step": 0, "loss": 2}\n')
     with pytest.raises(ValueError, match=r"asked for \['los'\], the logs have \['loss'\]"):
         curves_picture({"x": path}, tmp_path / "x.png", keys=["los"])
-
-
-def test_capture_names_no_machine():
-    environment = capture()
-    assert environment["packages"]["numpy"]
-    assert set(environment) == {"packages", "commit", "dirty", "python", "hardware"}
-    json.dumps(environment, allow_nan=False)

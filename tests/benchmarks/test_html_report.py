@@ -13,8 +13,8 @@ from report_runs import NODE, forge, problems, reset, searched, write_trees, wri
 
 from benchmarks.charts import accuracy_at_budgets, training_panels
 from benchmarks.html_report import embedded
-from benchmarks.records import load_run
 from benchmarks.report import write_report
+from benchmarks.run_folder import load_run
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -3,8 +3,8 @@
 import pytest
 from report_runs import NODE, forge, problems, searched, write_trees, written
 
-from benchmarks.records import load_run
 from benchmarks.report import write_report
+from benchmarks.run_folder import load_run
 
 HOSTILE = [
     "<img src=x onerror=document.title='owned'>",

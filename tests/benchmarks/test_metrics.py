@@ -1,33 +1,12 @@
 """Intervals and tests against known values, closed forms and each other."""
 
-from math import comb
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_runs import episode
 
-from benchmarks.metrics import bootstrap, families, mcnemar, pair, summarise, wilson
-from benchmarks.records import LEDGER, EpisodeRecord
-
-
-def episode(problem, solved, status="ok", tokens=10, env="reason_env/Countdown-v0", level=1):
-    return EpisodeRecord(
-        index=0,
-        env=env,
-        kwargs={"level": level},
-        seed=0,
-        problem=str(problem),
-        actions=(),
-        tokens=(),
-        terms={},
-        reward=0.0,
-        solved=solved,
-        status=status,
-        error=None,
-        ledger={**dict.fromkeys(LEDGER, 0), "generated_tokens": tokens},
-        division="open",
-    )
+from benchmarks.metrics import bootstrap, families, summarise, wilson
 
 
 def test_bootstrap_agrees_with_the_normal_interval_and_repeats():
@@ -67,19 +46,6 @@ def test_wilson_and_bootstrap_overlap(n, data):
     assert w.low <= b.high
 
 
-def test_mcnemar_is_the_exact_binomial_test():
-    assert mcnemar(0, 0) == 1.0
-    assert mcnemar(5, 5) == 1.0
-    assert mcnemar(0, 6) == mcnemar(6, 0) == pytest.approx(2 / 64)
-    assert mcnemar(1, 9) == pytest.approx(2 * (1 + 10) / 1024)
-    for gained, lost in ((3, 8), (20, 33)):
-        n = gained + lost
-        even = [comb(n, k) / 2**n for k in range(n + 1)]
-        p = sum(q for q in even if q <= even[gained] * (1 + 1e-9))
-        assert mcnemar(gained, lost) == pytest.approx(p)
-    assert mcnemar(3000, 1000) < 1e-200
-
-
 def test_summary_counts_everything():
     episodes = [
         episode(1, True),
@@ -91,25 +57,6 @@ def test_summary_counts_everything():
     assert (summary.episodes, summary.solved, summary.unfinished, summary.errors) == (4, 1, 1, 1)
     assert summary.accuracy.value == summary.wilson.value == 0.25
     assert summary.tokens == 17.5
-
-
-def test_pairs_match_problems_and_not_places():
-    first = [episode(i, i < 10) for i in range(40)]
-    second = [episode(i, i < 5 or i >= 20) for i in reversed(range(40))]
-    paired = pair(first, second)
-    assert (paired.episodes, paired.gained, paired.lost) == (40, 20, 5)
-    assert paired.difference.value == pytest.approx(15 / 40)
-    assert paired.difference.low < 15 / 40 < paired.difference.high
-    assert paired.p == mcnemar(20, 5)
-    with pytest.raises(ValueError, match="40 and 39, 39 shared"):
-        pair(first, second[1:])
-
-
-def test_pairing_is_sharper_than_ignoring_pairs():
-    first = [episode(i, i < 100) for i in range(200)]
-    second = [episode(i, i < 110) for i in range(200)]
-    assert pair(first, second).p < 0.01
-    assert wilson(100, 200).high > wilson(110, 200).low
 
 
 def test_families_keep_the_order_of_the_suite():

@@ -6,7 +6,7 @@ import pytest
 
 from agents.models.tiny import TinyConfig
 from benchmarks.quickstart import QUICK, STAGES, run_recipe
-from benchmarks.records import load_run
+from benchmarks.run_folder import load_run
 
 
 @pytest.fixture(scope="module")

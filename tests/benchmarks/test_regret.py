@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agents.agent import load_agent
 from benchmarks.metrics import bootstrap
 from benchmarks.players import Played
-from benchmarks.records import LEDGER, Manifest, load_run
+from benchmarks.records import LEDGER, Manifest
 from benchmarks.regret import (
     LOSSES,
     SHORTCUT,
@@ -22,6 +22,7 @@ from benchmarks.regret import (
     run_regret,
 )
 from benchmarks.replay import ReplayError, play
+from benchmarks.run_folder import load_run
 from benchmarks.runner import execute, run_suite
 from benchmarks.suite import Suite, resolve
 from reason_env import Problem, ReasonEnv, task_names

@@ -7,7 +7,8 @@ import pytest
 
 from agents.models.scripted import ScriptedModel
 from benchmarks import players, runner
-from benchmarks.records import LEDGER, load_run
+from benchmarks.records import LEDGER
+from benchmarks.run_folder import load_run
 from benchmarks.runner import run_suite
 from benchmarks.suite import Suite, load_suite, resolve
 from reason_env.splits import stream_seed
@@ -25,7 +26,12 @@ def test_a_model_is_searched_with_its_own_seed_for_each_problem(tmp_path, monkey
         )
         ledger = SimpleNamespace(to_json=lambda: dict.fromkeys(LEDGER, 2))
         found = SimpleNamespace(
-            actions=("1 + 1 = 3",), tokens=((5, 6),), ledger=ledger, oracle=False, error=None
+            actions=("1 + 1 = 3",),
+            tokens=((5, 6),),
+            ledger=ledger,
+            oracle=False,
+            error=None,
+            tree=None,
         )
         return [found] * len(envs)
 
@@ -119,7 +125,7 @@ class Stubborn:
 
 def test_an_agent_that_fails_costs_its_own_episode_only():
     item = resolve(SUITE).items[0]
-    player = players.agent_player(Stubborn())
+    player = players.AgentPlayer(Stubborn())
     fine, lost = player([item, item], [2, 3])
     assert (fine.error, fine.oracle, len(fine.actions)) == (None, False, 2)
     assert fine.ledger["generated_tokens"] == sum(map(len, fine.tokens)) > 0

@@ -18,7 +18,10 @@ PINNED = {
     "reproduce": "59769b7db77f70225a6c5fa60409d0d0cb0e1e74d702d6d29890f85f8b83fcc2",
     "roadmap": "d7bad4f2150fdf3d0272666fdf86c0ee444cd332f71a3c9f5d3e7711d4304a3e",
     "behaviours": "f4feeb5cc44edc5982c2691641ae0b1a3b9f6985f3945e8649b5d5dc7a4f0202",
-    "core-v1": "4a9d8fcb17ee74dc23326ddf04305e9ce567cf98a3cf7874e1479b92ce8e7957",
+    "core-v1": "b09338f0fb44f2a1a4749969f5728fcd65f22486a01c7da9146801e70a9cac53",
+    "hard-v1": "a709b5accfab6c18fdd65a305b41dea74e917e49d5d28a794c9bf01a49911db4",
+    "math-v1": "faf7628dda8bf85ddcdb5492b1f61855e5f238dce40efaeffa6d52e9ddc0552d",
+    "rg-v1": "aef1054e2d7676c13d917952d5a6db12eba389ce167804dfb02e240aec6e8491",
 }
 
 

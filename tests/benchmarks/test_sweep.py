@@ -12,13 +12,13 @@ from agents.models.scripted import ScriptedModel
 from agents.models.tiny import TinyConfig, tiny_model
 from agents.search import strategy_names
 from benchmarks import sweep as module
-from benchmarks.metrics import pair, summarise
+from benchmarks.metrics import summarise
+from benchmarks.paired import pair
 from benchmarks.players import load_writer
-from benchmarks.records import load_run
 from benchmarks.regret import run_regret
+from benchmarks.run_folder import load_run
 from benchmarks.suite import Suite, resolve
 from benchmarks.sweep import SETTINGS, SINGLE, parse_multiples, settings_of, sweep
-from benchmarks.sweep_report import holm
 from reason_env.tasks.countdown import Countdown
 
 TASK = Countdown()
@@ -312,12 +312,6 @@ def test_a_suite_without_potentials_has_no_regret(tmp_path):
     text = (tmp_path / "out/sweep.md").read_text()
     assert "No regret: only the answers of these families are verified." in text
     assert json.loads((tmp_path / "out/sweep.json").read_text())["points"][0]["regret"] is None
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
-    assert holm([0.6, 0.9]) == [1.0, 1.0]
-    assert holm([]) == []
 
 
 def test_multiples_are_read():

@@ -5,8 +5,8 @@ import pytest
 from report_runs import forge, problems, reset, written
 
 from benchmarks import transcripts
-from benchmarks.records import load_run
 from benchmarks.replay import replay
+from benchmarks.run_folder import load_run
 from benchmarks.transcripts import choose_episodes, transcribe
 from benchmarks.visible import visible
 from reason_env.problem import Kind

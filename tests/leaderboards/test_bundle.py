@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from benchmarks.records import load_run
+from benchmarks.run_folder import load_run
 from leaderboards.bundle import Submitter, code_hash, pack
 from leaderboards.verify import verify
 
