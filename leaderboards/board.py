@@ -1,8 +1,9 @@
 """The board: static pages, made from nothing but bundles that were verified just now.
 
-Everything that comes from a bundle is escaped by Jinja2, and the pages forbid themselves scripts,
-images, frames, forms and foreign styles (Content-Security-Policy), so that an injection that got
-through would still do nothing. They read from a disk as well as from a server, without JavaScript.
+Everything that comes from a bundle is escaped by Jinja2, and the pages forbid themselves everything
+but one style sheet and one script, by their hashes (Content-Security-Policy), so that an injection
+that got through would still do nothing. They read from a disk as well as from a server, and
+without JavaScript: the script sorts tables, nothing else.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import shutil
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from leaderboards.bundle import ARCHIVE
+from leaderboards.charts import Chart, Point, chart
+from leaderboards.decisions import Log, read_log
 from leaderboards.entries import ENTRIES, Entry, load_entries
+from leaderboards.ranking import Table, rank, score
 from reason_env.errors import require
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -26,46 +28,14 @@ NOTE = (
     "Replay proves that the recorded actions earn the score. It does not prove that the agent "
     "chose them."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An entry and its place; entries with equal accuracy share a rank, and the next rank counts
-    them all (1, 1, 3)."""
-
-    rank: int
-    entry: Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Entries that may be compared: one suite, one division."""
-
-    suite: str
-    division: str
-    rows: tuple[Row, ...]
-
-
-def rank(entries: Sequence[Entry]) -> tuple[Table, ...]:
-    """Tables by suite and division, rows by accuracy and then by tokens spent."""
-    groups: dict[tuple[str, str, str], list[Entry]] = defaultdict(list)
-    for entry in entries:
-        result = entry.result
-        # A suite whose problems changed is another suite, whatever it is called.
-        groups[result.suite, result.suite_hash, result.division].append(entry)
-    tables = []
-    # By name; the open division, which is what the board is about, before the oracle's.
-    for (suite, _, division), group in sorted(groups.items(), key=_place):
-        group.sort(key=lambda e: (-_accuracy(e), _tokens(e), e.id))
-        scores = [_accuracy(entry) for entry in group]
-        rows = tuple(Row(1 + scores.index(_accuracy(entry)), entry) for entry in group)
-        tables.append(Table(suite, division, rows))
-    return tuple(tables)
-
-
-def _place(group: tuple[tuple[str, str, str], list[Entry]]) -> tuple[str, str, bool]:
-    suite, digest, division = group[0]
-    return suite, digest, division == "oracle"
+TIERS = {
+    "replayed": "every recorded action was played again and earns the score; who chose the actions "
+    "is not proved.",
+    "spot-regenerated": "besides, the model and its strategy were run again on a sample of the "
+    "problems, and what they wrote is what was recorded.",
+    "rerun": "besides, the whole suite was run again from the model, and the score came out.",
+}
+"""How far an entry was checked, from the least to the most."""
 
 
 def render(entries: str | Path = ENTRIES, out: str | Path = "build/board") -> Path:
@@ -79,15 +49,31 @@ def render(entries: str | Path = ENTRIES, out: str | Path = "build/board") -> Pa
         The start page, `out/index.html`.
 
     Raises:
-        ValueError: an entry does not pass, or `out` holds something else.
+        ValueError: an entry does not pass, the log of decisions is damaged, or `out` holds
+            something else.
+    """
+    return write(load_entries(entries), read_log(entries), out)
+
+
+def write(entries: Sequence[Entry], log: Log, out: str | Path) -> Path:
+    """Write the pages of entries that were verified just now.
+
+    Args:
+        entries: those that are not removed.
+        log: the decisions, for what is removed.
+        out: as for `render`.
+
+    Returns:
+        The start page.
+
+    Raises:
+        ValueError: `out` holds something other than a board.
     """
     out = Path(out)
-    loaded = load_entries(entries)
     _clear(out)
     pages = _environment()
-    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    common = {"style": style, "policy": _policy(style), "generator": GENERATOR, "note": NOTE}
-    tables = rank(loaded)
+    common = _common()
+    tables = rank(entries)
     folder = out / "entries"
     folder.mkdir(parents=True)
     for table in tables:
@@ -98,11 +84,55 @@ def render(entries: str | Path = ENTRIES, out: str | Path = "build/board") -> Pa
             (folder / f"{row.entry.id}.html").write_text(page, encoding="utf-8")
             shutil.copyfile(row.entry.bundle, folder / f"{row.entry.id}{ARCHIVE}")
     index = out / "index.html"
-    index.write_text(
-        pages.get_template("index.html").render(**common, tables=tables, entries=len(loaded)),
-        encoding="utf-8",
+    page = pages.get_template("index.html").render(
+        **common,
+        tables=[(table, picture(table)) for table in tables],
+        log=log,
+        tiers=TIERS,
     )
+    index.write_text(page, encoding="utf-8")
     return index
+
+
+def picture(table: Table) -> Chart:
+    """Accuracy at budget of all entries of a table."""
+    return chart(
+        [
+            Point(
+                row.rank,
+                short_name(row.entry),
+                score(row.entry).tokens,
+                score(row.entry).accuracy,
+                row.entry.result.budget_tokens,
+            )
+            for row in table.rows
+        ]
+    )
+
+
+def short_name(entry: Entry) -> str:
+    """The player without its folder or owner, and how it searched."""
+    result = entry.result
+    name = result.player.rstrip("/").rpartition("/")[2] or result.player
+    return ", ".join(filter(None, [name, result.strategy]))
+
+
+def _common() -> dict[str, str]:
+    """What every page needs."""
+    style, script = (
+        (TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "sort.js")
+    )
+    policy = (
+        f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return {
+        "style": style,
+        "script": script,
+        "policy": policy,
+        "generator": GENERATOR,
+        "note": NOTE,
+    }
 
 
 def _environment() -> Any:
@@ -116,13 +146,14 @@ def _environment() -> Any:
     )
     environment.filters["percent"] = lambda value: f"{100 * value:.1f}"
     environment.filters["tokens"] = lambda value: f"{value:,.0f}"
+    environment.filters["place"] = lambda value: f"{value:.1f}"
+    environment.filters["name"] = short_name
     return environment
 
 
-def _policy(style: str) -> str:
-    """Nothing but this one style sheet, by its hash (browsers normalise line ends first)."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+def _source(text: str) -> str:
+    """One style sheet or script, by its hash (browsers normalise line ends first)."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _clear(out: Path) -> None:
@@ -139,13 +170,3 @@ def _clear(out: Path) -> None:
 def _ours(index: Path) -> bool:
     mark = f'<meta name="generator" content="{GENERATOR}">'
     return index.is_file() and mark in index.read_text(encoding="utf-8", errors="replace")
-
-
-def _accuracy(entry: Entry) -> float:
-    assert entry.result.score is not None
-    return entry.result.score.accuracy.value
-
-
-def _tokens(entry: Entry) -> float:
-    assert entry.result.score is not None
-    return entry.result.score.tokens

@@ -1,4 +1,4 @@
-"""The commands of `reason-board`: pack a run, verify a bundle, add it, render the board."""
+"""The commands of `reason-board`: pack, verify, add, remove, render, check a submission."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaderboards import board, bundle, entries, verify
+from leaderboards import board, bundle, decisions, entries, submission, verify
 from leaderboards.entries import NotAccepted
+from leaderboards.strict import Refused
 from leaderboards.verify import Result
 
 REFUSED = 1
@@ -80,6 +81,50 @@ def render(
 ) -> None:
     """Verify all entries again and write the board as static pages."""
     print(f"Board: {board.render(folder, out)}")
+
+
+@app.command()
+def remove(
+    entry: Annotated[str, typer.Argument(help="Id of an entry: the name of its folder.")],
+    reason: Annotated[str, typer.Option(help="For the public; shown on the board.")],
+    folder: Entries = entries.ENTRIES,
+) -> None:
+    """Take an entry off the board; its folder and its id stay, and the decision is logged."""
+    _decide(entry, decisions.REMOVE, reason, folder)
+
+
+@app.command()
+def reinstate(
+    entry: Annotated[str, typer.Argument(help="Id of an entry that was removed.")],
+    reason: Annotated[str, typer.Option(help="For the public; shown on the board.")],
+    folder: Entries = entries.ENTRIES,
+) -> None:
+    """Put a removed entry back on the board; the decision is logged."""
+    _decide(entry, decisions.REINSTATE, reason, folder)
+
+
+def _decide(entry: str, action: str, reason: str, folder: Path) -> None:
+    decision = entries.decide(entry, action, reason, folder)
+    print(f"Decision {decision.number} of {decision.date}: {action} {entry}")
+
+
+@app.command("check-submission")
+def check_submission(
+    base: Annotated[Path, typer.Option(help="Checkout of the branch that is asked to take it.")],
+    head: Annotated[Path, typer.Option(help="Checkout with the submission; read, never run.")],
+) -> None:
+    """Verify a pull request that should add one entry and nothing else; exit code 1 if refused."""
+    try:
+        entry = submission.check_submission(base, head)
+    except NotAccepted as error:
+        show(error.result)
+        print(f"Refused: {error}", file=sys.stderr)
+        raise typer.Exit(REFUSED) from None
+    except (Refused, FileExistsError) as error:
+        print(f"Refused: {error}", file=sys.stderr)
+        raise typer.Exit(REFUSED) from None
+    show(entry.result)
+    print(f"New entry: {entry.id}")
 
 
 def show(result: Result) -> None:

@@ -2,9 +2,11 @@
 
     entries/<id>/entry.json      id, date, and what was verified when it was added
     entries/<id>/bundle.tar.gz   the bundle, written anew from what was read
+    entries/decisions.jsonl      removals and reinstatements (see `leaderboards.decisions`)
 
 `entry.json` is a receipt for people who review the change; the board verifies the bundle again
-and believes nothing else.
+and believes nothing else. A removed entry keeps its folder, so that neither its id nor its actions
+can come back; it is not replayed, since that it no longer passes may be why it was removed.
 """
 
 from __future__ import annotations
@@ -14,15 +16,18 @@ import json
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from leaderboards import strict
 from leaderboards.bundle import ARCHIVE
+from leaderboards.decisions import Decision, Log, read_log
 from leaderboards.files import members, write_archive
 from leaderboards.strict import Refused
 from leaderboards.verify import Result, verify
+from reason_env.errors import choose
 
 ENTRIES = Path(__file__).parent / "entries"
 ENTRY, BUNDLE = "entry.json", f"bundle{ARCHIVE}"
@@ -40,12 +45,14 @@ class Entry:
         added: day, as YYYY-MM-DD.
         result: of verifying its bundle just now.
         bundle: where the bundle lies.
+        decisions: what was decided on it; none says that it is removed now.
     """
 
     id: str
     added: str
     result: Result
     bundle: Path
+    decisions: tuple[Decision, ...] = ()
 
 
 class NotAccepted(ValueError):
@@ -78,11 +85,11 @@ def add_entry(
     Raises:
         NotAccepted: verification found something, the run is partial, or its actions are those
             of an entry that is there.
-        FileExistsError: the entry is there.
+        FileExistsError: the entry is there, or was: ids are never used again.
+        Refused: the log of decisions is damaged.
     """
     entries = Path(entries)
-    day = added or datetime.date.today().isoformat()
-    datetime.date.fromisoformat(day)
+    day = strict.day(added or _today(), "added")
     with tempfile.TemporaryDirectory() as scratch:
         # Verify the very bytes that will be kept: the original might change meanwhile.
         copy = Path(scratch) / BUNDLE
@@ -95,17 +102,9 @@ def add_entry(
         if not result.accepted:
             first = result.discrepancies[0] if result.discrepancies else "it changed while read"
             raise NotAccepted(f"The bundle is refused: {first}", result)
-        if ", first " in result.suite and not partial:
-            raise NotAccepted(f"Not the whole suite but {result.suite!r}", result)
+        check_new(result, entries, partial=partial)
         identity = entry_id(result)
         folder = entries / identity
-        if folder.exists():
-            raise FileExistsError(f"{folder} exists already: this bundle is on the board")
-        for other in _receipts(entries):
-            if other.get("actions") == result.actions:
-                raise NotAccepted(
-                    f"Its actions are, one by one, those of the entry {other.get('id')!r}", result
-                )
         entries.mkdir(parents=True, exist_ok=True)
         folder.mkdir()
         try:
@@ -118,6 +117,51 @@ def add_entry(
     return folder
 
 
+def check_new(result: Result, entries: str | Path, *, partial: bool = False) -> None:
+    """Whether an accepted bundle may become a new entry.
+
+    Raises:
+        NotAccepted, FileExistsError, Refused: as `add_entry` does.
+    """
+    entries = Path(entries)
+    if ", first " in result.suite and not partial:
+        raise NotAccepted(f"Not the whole suite but {result.suite!r}", result)
+    identity = entry_id(result)
+    if past := read_log(entries).of(identity):
+        raise FileExistsError(
+            f"The id {identity} is taken by an entry that a decision of {past[-1].date} is about "
+            f"({past[-1].action}); ids are never used again"
+        )
+    if (entries / identity).exists():
+        raise FileExistsError(f"{entries / identity} exists already: this bundle is on the board")
+    for other in _receipts(entries):
+        if other.get("actions") == result.actions:
+            raise NotAccepted(
+                f"Its actions are, one by one, those of the entry {other.get('id')!r}", result
+            )
+
+
+def decide(
+    entry: str, action: str, reason: str, entries: str | Path = ENTRIES, *, date: str | None = None
+) -> Decision:
+    """Remove an entry from the board, or reinstate it; the log of decisions gets one more line.
+
+    Args:
+        entry: its id.
+        action: `remove` or `reinstate`.
+        reason: for the public, at most 500 characters.
+        entries: folder of the entries.
+        date: day as YYYY-MM-DD; None: today.
+
+    Raises:
+        ValueError: there is no such entry.
+        Refused: the decision breaks a rule (nothing is written), or the log is damaged.
+    """
+    log = read_log(entries)
+    choose(entry, [folder.name for folder in _folders(entries)], "entry")
+    return log.append(entry, action, reason, date or _today())
+
+
 def entry_id(result: Result) -> str:
     """Suite, player and strategy for people, and the bundle's hash to tell entries apart."""
     words = re.findall(
@@ -128,29 +172,62 @@ def entry_id(result: Result) -> str:
 
 
 def load_entries(entries: str | Path = ENTRIES) -> tuple[Entry, ...]:
-    """All entries, verified again.
+    """All entries that are not removed, verified again.
 
     Raises:
         ValueError: a folder that is not an entry, or whose bundle does not pass or is not the
-            one that was added.
+            one that was added; a log of decisions that is damaged or names an unknown entry.
     """
+    log = read_log(entries)
+    folders = _folders(entries)
+    _check_known(log, folders)
     found = []
-    for folder in sorted(Path(entries).iterdir()) if Path(entries).is_dir() else []:
-        if folder.name.startswith((".", "_")) or not folder.is_dir():
-            continue
-        receipt = _read(folder)
-        result = verify(folder / BUNDLE)
-        if not result.accepted:
-            raise ValueError(f"{folder} does not pass: {result.discrepancies[0]}")
-        expected = _receipt(folder.name, receipt["added"], result)
-        if receipt != expected or entry_id(result) != folder.name:
-            wrong = [key for key in expected if receipt.get(key) != expected[key]] or ["id"]
-            raise ValueError(
-                f"{folder / ENTRY}: {wrong[0]} is {strict.shown(receipt.get(wrong[0]))}, but the "
-                f"bundle there gives {strict.shown(expected[wrong[0]])}"
-            )
-        found.append(Entry(folder.name, receipt["added"], result, folder / BUNDLE))
+    for folder in folders:
+        if folder.name in log.removed:
+            _read(folder)
+        else:
+            found.append(load_entry(folder, log))
     return tuple(found)
+
+
+def load_entry(folder: Path, log: Log) -> Entry:
+    """One entry, verified again.
+
+    Raises:
+        ValueError: it is not an entry, its bundle does not pass, or it is not the one that was
+            added.
+    """
+    receipt = _read(folder)
+    result = verify(folder / BUNDLE)
+    if not result.accepted:
+        raise ValueError(f"{folder} does not pass: {result.discrepancies[0]}")
+    expected = _receipt(folder.name, receipt["added"], result)
+    if receipt != expected or entry_id(result) != folder.name:
+        wrong = [key for key in expected if receipt.get(key) != expected[key]] or ["id"]
+        raise ValueError(
+            f"{folder / ENTRY}: {wrong[0]} is {strict.shown(receipt.get(wrong[0]))}, but the "
+            f"bundle there gives {strict.shown(expected[wrong[0]])}"
+        )
+    return Entry(folder.name, receipt["added"], result, folder / BUNDLE, log.of(folder.name))
+
+
+def _folders(entries: str | Path) -> list[Path]:
+    if not Path(entries).is_dir():
+        return []
+    return [
+        folder
+        for folder in sorted(Path(entries).iterdir())
+        if folder.is_dir() and not folder.name.startswith((".", "_"))
+    ]
+
+
+def _check_known(log: Log, folders: Sequence[Path]) -> None:
+    names = [folder.name for folder in folders]
+    for decision in log.decisions:
+        try:
+            choose(decision.entry, names, "entry")
+        except ValueError as error:
+            raise Refused("unknown-entry", f"{log.where(decision.number)}: {error}") from None
 
 
 def _receipt(identity: str, added: str, result: Result) -> dict[str, Any]:
@@ -177,16 +254,15 @@ def _read(folder: Path) -> dict[str, Any]:
     if not path.is_file() or path.stat().st_size > 2**16:
         raise ValueError(f"{folder} is not an entry: it has no {ENTRY}")
     value = strict.loads(path.read_bytes(), str(path))
-    if not isinstance(value, dict) or not isinstance(value.get("added"), str):
-        raise ValueError(f"{path} has no day of addition")
-    try:
-        datetime.date.fromisoformat(value["added"])
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: expected an object, received {strict.shown(value)}")
+    strict.day(value.get("added"), f"{path}: added")
     return value
 
 
 def _receipts(entries: Path) -> list[dict[str, Any]]:
-    if not entries.is_dir():
-        return []
-    return [_read(path.parent) for path in sorted(entries.glob(f"*/{ENTRY}"))]
+    return [_read(folder) for folder in _folders(entries)]
+
+
+def _today() -> str:
+    return datetime.date.today().isoformat()

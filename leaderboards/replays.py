@@ -52,11 +52,16 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The score on one environment of the suite."""
+    """The score on one environment of the suite at one level."""
 
     name: str
     episodes: int
     solved: int
+
+    @property
+    def family(self) -> str:
+        """The environment without its level."""
+        return self.name.partition(" level ")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ broken, so that a caller can report it and a test can check that the right rule 
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 import re
@@ -169,6 +170,16 @@ def https_link(value: Any, where: str) -> str:
     if text and not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?", text):
         raise Refused("unsafe-link", f"{where}: expected an https:// address, received {text!r}")
     return text
+
+
+def day(value: Any, where: str) -> str:
+    """`value` as a day, in the one spelling YYYY-MM-DD."""
+    try:
+        if isinstance(value, str) and datetime.date.fromisoformat(value).isoformat() == value:
+            return value
+    except ValueError:
+        pass
+    raise Refused("wrong-date", f"{where}: expected a day as YYYY-MM-DD, received {shown(value)}")
 
 
 def digest(value: Any, where: str) -> str:

@@ -34,6 +34,22 @@ def test_from_run_to_board(board, runs, tmp_path):
     assert board("add", bundle, "--entries", entries)[0] == 2
 
 
+def test_remove_and_reinstate(board, bundles, tmp_path):
+    entries, site = tmp_path / "entries", tmp_path / "site"
+    board("add", bundles["random"], "--entries", entries)
+    (entry,) = (folder.name for folder in entries.iterdir())
+    code, out, _ = board("remove", entry, "--reason", "A copy.", "--entries", entries)
+    assert (code, "Decision 1 of" in out) == (0, True)
+    assert board("add", bundles["random"], "--entries", entries)[0] == 2
+    assert board("render", site, "--entries", entries)[0] == 0
+    assert "A copy." in (site / "index.html").read_text()
+    assert board("reinstate", entry, "--reason", "None.", "--entries", entries)[0] == 0
+    log = entries / "decisions.jsonl"
+    log.write_text(log.read_text().replace("A copy.", "A cop."))
+    code, _, err = board("render", site, "--entries", entries)
+    assert (code, "decisions.jsonl, line 2" in err) == (2, True)
+
+
 def test_result_as_json(board, bundles):
     code, out, _ = board("verify", bundles["expert"], "--json")
     value = json.loads(out)
@@ -57,6 +73,15 @@ def test_refused(board, tmp_path, command):
         (["verfy", "x"], "No such command"),
         (["pack", "x", "y"], "--name"),
         (["verify"], "BUNDLE"),
+        (["remove", "x"], "--reason"),
+        (
+            ["remove", "none", "--reason", "why", "--entries", "nothing-here"],
+            "Unknown entry 'none'",
+        ),
+        (
+            ["check-submission", "--base", "nothing-here", "--head", "."],
+            "nothing-here is no checkout",
+        ),
     ],
 )
 def test_mistakes(board, arguments, message):
