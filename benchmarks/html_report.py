@@ -26,8 +26,8 @@ from benchmarks.report_content import (
     HowContent,
     SuiteContent,
 )
-from benchmarks.run_folder import Run
-from benchmarks.search_trees import MOST_NODES, TREES, Shown, read_trees, show
+from benchmarks.run_folder import TREES, Run
+from benchmarks.search_trees import MOST_NODES, Shown, read_trees, show
 from benchmarks.transcripts import Line, Transcript, choose_episodes, transcribe
 from benchmarks.visible import visible
 from reason_env.errors import require

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.search.tree import Branch, Tree
+from benchmarks.run_folder import TREES
 
-TREES = "trees.jsonl"
 MOST_NODES = 400
 _LARGEST = 2**53
 """Whole numbers up to here are the same in JavaScript."""

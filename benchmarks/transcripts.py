@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any
@@ -121,19 +121,24 @@ def _turns(groups: Iterable[Sequence[EpisodeRecord]]) -> list[EpisodeRecord]:
 def transcribe(run: Run, episodes: Iterable[EpisodeRecord]) -> list[Transcript]:
     """Replay episodes of a run."""
     asked = {_key(e["env"], e["kwargs"]) for e in run.manifest.config["suite"]["entries"]}
+    # How problems were put changes nothing but the prompt.
+    put = run.manifest.config.get("prompt")
     envs: dict[str, ReasonEnv] = {}
-    return [_transcribe(record, envs, asked) for record in episodes]
+    return [_transcribe(record, envs, asked, {"prompt": put} if put else {}) for record in episodes]
 
 
 def _transcribe(
-    record: EpisodeRecord, envs: dict[str, ReasonEnv], asked: Container[str]
+    record: EpisodeRecord,
+    envs: dict[str, ReasonEnv],
+    asked: Container[str],
+    settings: Mapping[str, str],
 ) -> Transcript:
     (family,) = families([record])
     key = _key(record.env, record.kwargs)
     wrong = [] if key in asked else ["its environment, with these settings, is not in the suite"]
     try:
         if key not in envs:
-            envs[key] = make_env(record.env, record.kwargs)
+            envs[key] = make_env(record.env, {**record.kwargs, **settings})
         env = envs[key]
         env.reset(seed=record.seed)
         if problem_hash(env.episode.problem) != record.problem:

@@ -28,14 +28,18 @@ def bench(monkeypatch, capsys):
     return call
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """The system's Chromium, headless; the test is skipped where there is none."""
+    """Chromium, headless; the test is skipped where there is none.
+
+    Of one module: two drivers of playwright cannot run at once.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
-        pytest.skip("chromium is not installed")
-    # As root Chromium cannot use its sandbox.
+        pytest.skip("no Chromium or Chrome is installed")
+    # Chromium has no sandbox for root, which is what containers run as.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)

@@ -6,13 +6,11 @@ from functools import cache
 import numpy as np
 
 from agents.models.scripted import ScriptedModel
-from agents.search import load_strategy, run_searches
 from benchmarks.environment import capture
 from benchmarks.players import Played
 from benchmarks.records import LEDGER, Manifest
 from benchmarks.runner import execute, run_suite
 from benchmarks.suite import Suite, make_env, resolve
-from reason_env.splits import stream_seed
 
 NODE = {
     "parent": -1,
@@ -88,22 +86,11 @@ def reasoner(skill):
 
 
 def searched(folder, strategy, skill, label, budget=None, trees=False, **options):
-    """A run of the reasoner, and what its search has grown if that is wanted."""
-    model = reasoner(skill)
+    """A run of the reasoner, with all trees that its search has grown if they are wanted."""
     run_suite(
-        problems(), folder, model=model, strategy=strategy, options=options, label=label,
-        budget_tokens=budget, progress=False,
+        problems(), folder, model=reasoner(skill), strategy=strategy, options=options, label=label,
+        budget_tokens=budget, trees=100 if trees else 0, progress=False,
     )  # fmt: skip
-    if trees:
-        items = problems().items
-        found = run_searches(
-            model,
-            [reset(item) for item in items],
-            load_strategy(strategy, **options),
-            [stream_seed("search", 0, item.problem) for item in items],
-            budget or SUITE.budget_tokens,
-        )
-        write_trees(folder, {i: one.tree.to_json() for i, one in enumerate(found) if one.tree})
     return folder
 
 

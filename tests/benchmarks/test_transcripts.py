@@ -7,6 +7,7 @@ from report_runs import forge, problems, reset, written
 from benchmarks import transcripts
 from benchmarks.replay import replay
 from benchmarks.run_folder import load_run
+from benchmarks.runner import run_suite
 from benchmarks.transcripts import choose_episodes, transcribe
 from benchmarks.visible import visible
 from reason_env.problem import Kind
@@ -177,3 +178,14 @@ def test_hidden_characters_are_spelt_out(text, shown):
 def test_long_text_is_cut_and_counted():
     assert visible("x" * 5, 3) == "xxx [2 more characters]"
     assert visible("x" * 3, 3) == "xxx"
+
+
+def test_the_prompt_is_the_one_that_was_shown(tmp_path):
+    for prompt in ("compact", "verbose"):
+        folder = tmp_path / prompt
+        run_suite(problems(), folder, agent="expert", prompt=prompt, progress=False)
+        run = load_run(folder)
+        (one,) = transcribe(run, run.episodes[:1])
+        item = problems().items[0]
+        assert one.prompt == item.start(prompt=prompt).episode.text.strip()
+        assert one.mismatches == ()
