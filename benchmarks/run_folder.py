@@ -203,7 +203,7 @@ class Journal:
             _lock(self._file, folder)
             done, size = read_episodes(folder / EPISODES, indices)
             self.done = list(done)
-            self._file.truncate(size)  # a line torn by a kill
+            _cut(self._file, size)  # a line torn by a kill
             self._ahead = self._read_ahead()
             self._trees = self._open_trees()
         except BaseException:
@@ -276,7 +276,8 @@ class Journal:
         path = self._folder / AHEAD
         lines = list(whole_lines(path))
         if path.exists():
-            os.truncate(path, sum(map(len, lines)))  # a line torn by a kill
+            with path.open("ab", buffering=0) as file:
+                _cut(file, sum(map(len, lines)))  # a line torn by a kill
         for line in lines:
             try:
                 value = parse(line)
@@ -302,7 +303,7 @@ class Journal:
                 break
             size += len(line)
         file = path.open("ab", buffering=0)
-        file.truncate(size)
+        _cut(file, size)
         return file
 
 
@@ -324,6 +325,12 @@ def _write(file: FileIO, data: bytes) -> None:
     """All of it: the system may take a part at a time, as on a disk that is filling up."""
     while data:
         data = data[file.write(data) :]
+
+
+def _cut(file: FileIO, size: int) -> None:
+    """Down to a size; a file of that size keeps its time stamp."""
+    if file.tell() != size:
+        file.truncate(size)
 
 
 def _lock(journal: FileIO, folder: Path) -> None:
