@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.agent import Agent, EnvAgent
+from agents.models.server_address import shown_address
 from benchmarks.records import LEDGER
 from benchmarks.suite import Item, make_env
 from reason_env import ReasonEnv, lines
 
 if TYPE_CHECKING:
     from agents.models import LanguageModel
+    from agents.models.server import ServerConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +79,30 @@ class Searcher:
         return [Played(f.actions, f.tokens, f.ledger.to_json(), f.oracle, f.error) for f in found]
 
 
-def load_writer(model: str | Path | LanguageModel) -> LanguageModel:
-    """The model of a folder or hub id; one that is loaded already stays as it is."""
+def load_writer(
+    model: str | Path | LanguageModel, server: ServerConfig | None = None
+) -> LanguageModel:
+    """The model of a folder, hub id or server; one that is loaded already stays as it is.
+
+    Args:
+        server: how a server is asked.
+
+    Raises:
+        ValueError: `server` is given, and the model is not behind one.
+    """
     if not isinstance(model, str | Path):
+        if server is not None:
+            raise ValueError("Settings of a server are given to the model that is loaded already")
         return model
     from agents.models import load_model
 
-    return load_model(str(model))
+    return load_model(str(model), server)
 
 
 def source_of(model: object) -> str | None:
-    """Where a model is loaded from; None: given as an object, or not at all."""
-    return str(model) if isinstance(model, str | Path) else None
+    """Where a model is loaded from, as it may be recorded; None: given as an object, or not at
+    all."""
+    return shown_address(str(model)) if isinstance(model, str | Path) else None
 
 
 def _reset(item: Item) -> ReasonEnv:

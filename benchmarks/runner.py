@@ -50,6 +50,7 @@ from reason_env.splits import stream_seed
 
 if TYPE_CHECKING:
     from agents.models import LanguageModel
+    from agents.models.server import ServerConfig
 
 CHUNK = 64
 """Problems searched at once."""
@@ -71,13 +72,15 @@ def run_suite(
     label: str = "",
     chunk: int = CHUNK,
     progress: bool = True,
+    server: ServerConfig | None = None,
 ) -> Run:
     """Play a suite into a run folder.
 
     Args:
         suite: name, path of a JSON file, a `Suite`, or its problems, which take a while to draw.
         out: run folder: new, empty, or of the same run (which then goes on).
-        model: directory or hub id, or a model loaded already. Either this or `agent`.
+        model: directory, hub id or address of a server (`http://HOST:PORT/v1#MODEL`), or a model
+            loaded already. Either this or `agent`.
         strategy: how the model searches, and `options`: its settings.
         guide: who values what the search finds (`agents.search.guides`); None: the best open one.
         reward_model: serves the guides `value` and `prm`; None: the model itself.
@@ -88,15 +91,19 @@ def run_suite(
         label: the stage this run stands for in reports.
         chunk: problems searched at once; more is faster and needs more memory.
         progress: show a progress bar.
+        server: how the model's server is asked, if it is behind one.
 
     Raises:
         ValueError: a bad argument, or a folder that holds another run (nothing is overwritten).
     """
     if (model is None) == (agent is None):
         raise ValueError("A run needs a model or an agent, and not both")
-    if agent is not None and (budget_tokens is not None or options or guide or reward_model):
+    if agent is not None and (
+        budget_tokens is not None or options or guide or reward_model or server
+    ):
         raise ValueError(
-            "Budget, strategy options, guide and reward model are for models, not for agents"
+            "Budget, strategy options, guide, reward model and server settings are for models, "
+            "not for agents"
         )
     for name, number in (("budget_tokens", budget_tokens), ("chunk", chunk)):
         if number is not None and number < 1:
@@ -122,7 +129,7 @@ def run_suite(
         assert model is not None
         defaults = defaults_of(strategy, options or {})  # a typo need not wait for the weights
         budget = problems.suite.budget_tokens if budget_tokens is None else budget_tokens
-        path, loaded = source_of(model), load_writer(model)
+        path, loaded = source_of(model), load_writer(model, server)
         critic = None if reward_model is None else load_writer(reward_model)
         player = Searcher(loaded, strategy, options or {}, budget, guide, critic)
         player.check(problems.items)
