@@ -29,6 +29,9 @@ UNKNOWN_LINES = 1024
 """A line of unknown likelihood counts as one of so many that are equally likely: what a search
 makes of its lines' likelihoods is then even, and it always takes more lines to be possible."""
 
+_MOST = 1e9
+"""No token count and no log-probability is beyond it."""
+
 Interface = Literal["completions", "chat"]
 
 
@@ -136,7 +139,7 @@ def _pieces(value: Any, interface: Interface) -> tuple[tuple[str, float], ...] |
 
 def _piece(token: Any, number: Any) -> tuple[str, float]:
     real = isinstance(number, int | float) and not isinstance(number, bool)
-    if not isinstance(token, str) or not real or not math.isfinite(number):
+    if not isinstance(token, str) or not real or not -_MOST < number < _MOST:
         raise Junk(f"a token {token!r:.40} with logprob {number!r:.40}")
     return token, min(0.0, float(number))
 
@@ -149,7 +152,7 @@ def _dicts(rows: Any) -> list[dict[str, Any]]:
 
 def _count(usage: Mapping[str, Any], key: str) -> int | None:
     number = usage.get(key)
-    if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+    if isinstance(number, int) and not isinstance(number, bool) and 0 <= number < _MOST:
         return number
     return None
 
