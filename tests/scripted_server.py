@@ -208,6 +208,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.script.over.wait(30)
         self.close_connection = True
 
+    def drip(self) -> None:
+        """A byte now and then: never so long without one that a read would time out."""
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        try:
+            while not self.script.over.wait(0.05):
+                self.wfile.write(b" ")
+        except OSError:
+            pass
+        self.close_connection = True
+
     def hang_up(self) -> None:
         self.connection.shutdown(socket.SHUT_RDWR)
         self.close_connection = True
@@ -236,6 +248,7 @@ def _body(value: Any) -> Callable[[_Handler], None]:
 _CHOICE = {"text": "1 + 1 = 2", "message": {"content": "1 + 1 = 2"}, "finish_reason": "stop"}
 _FAULTS: dict[str, Callable[[_Handler], None]] = {
     "silence": _Handler.silence,
+    "drip": _Handler.drip,
     "hang up": _Handler.hang_up,
     "cut": _Handler.cut,
     **{str(status): _status(status) for status in (401, 403, 404, 408, 409, 425, 500, 502, 503)},
@@ -255,5 +268,6 @@ _FAULTS: dict[str, Callable[[_Handler], None]] = {
 }
 PASSING = sorted(set(_FAULTS) - {"401", "403", "404", "429 long"})
 """Faults after which it is right to ask again."""
-QUICK = sorted(set(PASSING) - {"silence"})
+SLOW = ("silence", "drip")
+QUICK = sorted(set(PASSING) - set(SLOW))
 """Those that take no time."""

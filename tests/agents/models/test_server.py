@@ -5,7 +5,7 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scripted_server import NAME, PASSING, QUICK, ScriptedServer, play
+from scripted_server import NAME, PASSING, QUICK, SLOW, ScriptedServer, play
 
 from agents.models import load_model
 from agents.models.base import Completion
@@ -73,7 +73,7 @@ def test_what_is_sent():
 @pytest.mark.parametrize("fault", PASSING)
 def test_a_fault_that_passes_changes_nothing(fault, expected):
     with ScriptedServer() as server:
-        model = made(server, timeout=0.5 if fault == "silence" else 10)
+        model = made(server, timeout=0.5 if fault in SLOW else 10)
         server.faults = [fault]
         assert write(model) == expected
     assert len(server.answered) == 1 + len(PROMPTS)
@@ -84,7 +84,7 @@ def test_a_fault_that_passes_changes_nothing(fault, expected):
 @pytest.mark.parametrize("fault", PASSING)
 def test_a_fault_that_does_not_pass_stops_with_one_clear_error(fault):
     with ScriptedServer() as server:
-        model = made(server, timeout=0.2 if fault == "silence" else 10, retries=2)
+        model = made(server, timeout=0.2 if fault in SLOW else 10, retries=2)
         server.forever = fault
         with pytest.raises(ServerError) as raised:
             write(model, prompts=PROMPTS[:1])
