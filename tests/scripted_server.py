@@ -253,6 +253,7 @@ _FAULTS: dict[str, Callable[[_Handler], None]] = {
     "cut": _Handler.cut,
     **{str(status): _status(status) for status in (401, 403, 404, 408, 409, 425, 500, 502, 503)},
     "429": _status(429, Retry_After="0"),
+    "429 minute": _status(429, Retry_After="60"),
     "429 long": _status(429, Retry_After="86400"),
     "html": _body(b"<html><body>Bad gateway</body></html>"),
     "empty": _body(b""),
@@ -266,7 +267,7 @@ _FAULTS: dict[str, Callable[[_Handler], None]] = {
     "odd logprobs": _body({"choices": [{**_CHOICE, "logprobs": [1, 2]}]}),
     "deep": _body(b"[" * 100_000),
 }
-PASSING = sorted(set(_FAULTS) - {"401", "403", "404", "429 long"})
+PASSING = sorted(set(_FAULTS) - {"401", "403", "404", "429 minute", "429 long"})
 """Faults after which it is right to ask again."""
 SLOW = ("silence", "drip")
 QUICK = sorted(set(PASSING) - set(SLOW))

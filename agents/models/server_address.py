@@ -53,8 +53,7 @@ class Address:
             base=f"{parts.scheme}://{parts.netloc}{path}",
             query=query,
             name=parts.fragment or None,
-            # A value such as `1` is no secret, and would be blotted out everywhere.
-            secrets=tuple(sorted((s for s in secrets if s and len(s) > 3), key=len, reverse=True)),
+            secrets=tuple(sorted((s for s in secrets if s), key=len, reverse=True)),
         )
 
     @property

@@ -1,8 +1,8 @@
 """Requests to an OpenAI-compatible server: paced, timed, and repeated where that may help.
 
 - No connection, no answer in time, one that is cut short or is none (HTML, no choices), and HTTP
-  408, 409, 425, 429 and 5xx may pass: the request is sent again after a while, or after as long as
-  `Retry-After` says.
+  408, 409, 425, 429 and 5xx may pass: the request is sent again after a while, and not before
+  `Retry-After`, where the server says that; until then no other is sent either.
 - When the retries of one request are spent, the run stops (`ServerError`): a server that is down
   must not cost hundreds of episodes.
 - HTTP 400, 413 and 422 (a context that is too long, a content filter) are the request's own affair
@@ -41,6 +41,7 @@ _AGAIN = {408, 409, 425, 429}
 _OWN_AFFAIR = {400, 413, 422}
 _LONGEST_WAIT = 600.0
 """Seconds: a server that asks for a longer one (as for a day's quota) ends the run at once."""
+_KEY_LENGTH = 16
 GOES_ON = "Nothing recorded is lost: the same command goes on where it stopped."
 
 
@@ -110,6 +111,7 @@ class Client:
         self._config = config
         self._sleep = sleep
         self._key = os.environ.get("OPENAI_API_KEY", "").strip()
+        self._secrets = tuple(s for s in (self._key, *address.secrets) if len(s) > 3)
         self._spacing = 60 / config.requests_per_minute if config.requests_per_minute else 0.0
         self._next = -float("inf")
         self._portal: BlockingPortal | None = None
@@ -155,7 +157,7 @@ class Client:
         ends all.
 
         Raises:
-            ServerError, Refused: see the table above.
+            ServerError, Refused: see the module's text.
         """
         with self.open():
             assert self._portal is not None
@@ -171,7 +173,7 @@ class Client:
                 there.
 
         Raises:
-            ServerError, Refused: see the table above.
+            ServerError, Refused: see the module's text.
         """
         tries = 0
         while True:
@@ -192,11 +194,10 @@ class Client:
                     f"{self._config.retries + 1}{asked}). {GOES_ON}"
                 )
             self.traffic.retries += 1
-            if wait is None:
-                await self._sleep(self._config.backoff(tries))
-            else:
+            if wait:
                 # Said to all of us, and not to this request alone.
                 self._next = max(self._next, time.monotonic() + wait)
+            await self._sleep(self._config.backoff(tries))
 
     async def _turn(self) -> None:
         """Wait until a request may be sent: they are spread evenly over a minute, where only so
@@ -229,9 +230,10 @@ class Client:
         except openai.APIStatusError as error:
             raise self._judged(error) from None
         try:
-            return json.loads(response.content)
+            return json.loads(self._without_secrets(response.content.decode()))
         except (ValueError, RecursionError):
-            raise Junk(f"no JSON: {response.content[:60]!r}") from None
+            shown = self._without_secrets(response.content.decode(errors="replace"))
+            raise Junk(f"no JSON: {shown[:60]!r}") from None
 
     def _judged(self, error: APIStatusError) -> Exception:
         """What an HTTP status means for the run."""
@@ -257,10 +259,17 @@ class Client:
     def hide(self, text: str) -> str:
         """A text without the key and the address's secrets, in one line of at most 300
         characters."""
-        for secret in (self._key, *self.address.secrets):
-            if secret:
-                text = text.replace(secret, "[hidden]")
+        for secret in self._secrets:
+            text = text.replace(secret, "[hidden]")
         return " ".join(text.split())[:300]
+
+    def _without_secrets(self, text: str) -> str:
+        """An answer as it came, but for a key that it repeats: a line may be published. (What is
+        shorter than keys are, such as `EMPTY`, is no secret, and may be part of a good line.)"""
+        for secret in self._secrets:
+            if len(secret) >= _KEY_LENGTH:
+                text = text.replace(secret, "[hidden]")
+        return text
 
 
 class NotServed(ServerError):
