@@ -17,7 +17,7 @@ from agents.models.server import ServerConfig
 from agents.models.server_client import ServerError
 from benchmarks.records import load_run, read_episodes
 from benchmarks.runner import run_suite
-from benchmarks.suite import Suite
+from benchmarks.suite import Suite, make_env
 from leaderboards.bundle import Submitter, pack
 from leaderboards.verify import verify
 
@@ -183,17 +183,15 @@ def test_a_server_that_goes_down_stops_the_run_and_loses_nothing(tmp_path, whole
 
 def test_a_refused_request_costs_its_episode_only(tmp_path, whole):
     bad = json.loads(whole.splitlines()[2])
+    env = make_env(bad["env"], bad["kwargs"])
+    env.reset(seed=bad["seed"])
 
     def refuse(body):
-        if body.get("prompt", "").startswith(prompts[2]):
+        if body["prompt"].startswith(env.episode.text):
             return 400, {"error": {"message": "too long", "code": "context_length_exceeded"}}
         return None
 
-    with ScriptedServer() as server:
-        run(server, tmp_path / "all", strategy="greedy")
-        shown = [body["prompt"].partition("\n")[0] for body in server.answered[1:]]
-        prompts = list(dict.fromkeys(shown))
-        server.refuse = refuse
+    with ScriptedServer(refuse=refuse) as server:
         done = run(server, tmp_path / "run")
     assert [e.status == "error" for e in done.episodes] == [i == 2 for i in range(6)]
     assert done.episodes[2].error == "RequestRefused: HTTP 400: too long"
