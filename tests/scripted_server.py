@@ -148,6 +148,9 @@ class _Http(ThreadingHTTPServer):
     # Else the sixth of several connections that come at once is dropped or reset.
     request_queue_size = 128
 
+    def handle_error(self, *_: object) -> None:
+        """A client that has gone is no news."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     script: ScriptedServer
