@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -22,6 +22,9 @@ from benchmarks.suite import load_suite, resolve, suite_names
 from benchmarks.tables import percent
 from reason_env import make_task
 
+if TYPE_CHECKING:
+    from agents.models.server import ServerConfig
+
 app = typer.Typer(
     name="reason-bench",
     help="Score language models and agents on reasoning environments.",
@@ -37,7 +40,12 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Run folder; the same command resumes it.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Folder of a saved model, or a hub id.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of a saved model, a hub id, or a server (http://HOST:PORT/v1#MODEL)."
+        ),
+    ] = None,
     strategy: Annotated[str, typer.Option(help="How the model searches.")] = "greedy",
     option: Annotated[
         list[str] | None, typer.Option(help="A setting of the strategy: simulations=32.")
@@ -87,6 +95,24 @@ def run(
     preflight: Annotated[
         bool, typer.Option("--preflight", help="Estimate time, tokens and cost; record nothing.")
     ] = False,
+    concurrency: Annotated[
+        int | None, typer.Option(help="For a server: requests under way at once. [default: 16]")
+    ] = None,
+    requests_per_minute: Annotated[
+        float | None, typer.Option(help="For a server: most requests in a minute.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="For a server: seconds for an answer. [default: 120]")
+    ] = None,
+    retries: Annotated[
+        int | None, typer.Option(help="For a server: more tries of a failed request. [default: 6]")
+    ] = None,
+    interface: Annotated[
+        str | None, typer.Option(help="For a server: completions, chat or auto. [default: auto]")
+    ] = None,
+    prices: Annotated[
+        str | None, typer.Option(help="For a server: a JSON table of prices, in place of ours.")
+    ] = None,
 ) -> None:
     """Play a suite and record every action; killed, it goes on where it stopped."""
     from benchmarks.preflight import estimate
@@ -104,6 +130,14 @@ def run(
         "shard": None if shard is None else parse_shard(shard),
         "prompt": prompt,
         "seed": seed,
+        "server": _server_config(
+            concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
+            timeout=timeout,
+            retries=retries,
+            interface=interface,
+            prices=prices,
+        ),
     }
     if preflight:
         _print(_table("Preflight", ["", ""], estimate(suite, **arguments).rows()))
@@ -340,6 +374,14 @@ def parse_shard(text: str) -> tuple[int, int]:
     if not (sign and first.isdecimal() and step.isdecimal()):
         raise ValueError(f"Expected --shard I/N, as 1/4, received {text!r}")
     return int(first), int(step)
+
+
+def _server_config(**given: Any) -> ServerConfig | None:
+    """How a server is asked, where anything of it was given."""
+    from agents.models.server import ServerConfig
+
+    settings = {name: value for name, value in given.items() if value is not None}
+    return ServerConfig(**settings) if settings else None
 
 
 def _assignment(text: str, form: str) -> tuple[str, str]:

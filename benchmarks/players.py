@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.agent import Agent, EnvAgent, load_agent
+from agents.models.server_address import shown_address
 from benchmarks.records import LEDGER
 from benchmarks.suite import Item
 from reason_env import ReasonEnv, lines
 
 if TYPE_CHECKING:
     from agents.models import LanguageModel
+    from agents.models.server import ServerConfig
     from agents.search.tree import Tree
 
 
@@ -53,6 +55,7 @@ class PlayerSpec:
         reward_model: serves the guides `value` and `prm`; None: the model itself.
         agent: `random`, `expert` or `package.module:make`.
         prompt: how problems are put, `compact` or `verbose`; None: as the suite has it.
+        server: how the model's server is asked, if it is behind one.
     """
 
     model: str | Path | LanguageModel | None = None
@@ -63,6 +66,7 @@ class PlayerSpec:
     reward_model: str | Path | LanguageModel | None = None
     agent: str | None = None
     prompt: str | None = None
+    server: ServerConfig | None = None
 
     def within(self, budget_tokens: int | None) -> PlayerSpec:
         """With this budget, if it is a model's and has none of its own."""
@@ -77,7 +81,7 @@ class PlayerSpec:
         assert self.model is not None
         critic = None if self.reward_model is None else load_writer(self.reward_model)
         return Searcher(
-            load_writer(self.model),
+            load_writer(self.model, self.server),
             self.strategy,
             self.options,
             self.budget_tokens,
@@ -134,18 +138,30 @@ class Searcher:
         ]
 
 
-def load_writer(model: str | Path | LanguageModel) -> LanguageModel:
-    """The model of a folder or hub id; one that is loaded already stays as it is."""
+def load_writer(
+    model: str | Path | LanguageModel, server: ServerConfig | None = None
+) -> LanguageModel:
+    """The model of a folder, hub id or server; one that is loaded already stays as it is.
+
+    Args:
+        server: how a server is asked.
+
+    Raises:
+        ValueError: `server` is given, and the model is not behind one.
+    """
     if not isinstance(model, str | Path):
+        if server is not None:
+            raise ValueError("Settings of a server are given to the model that is loaded already")
         return model
     from agents.models import load_model
 
-    return load_model(str(model))
+    return load_model(str(model), server)
 
 
 def source_of(model: object) -> str | None:
-    """Where a model is loaded from; None: given as an object, or not at all."""
-    return str(model) if isinstance(model, str | Path) else None
+    """Where a model is loaded from, as it may be recorded; None: given as an object, or not at
+    all."""
+    return shown_address(str(model)) if isinstance(model, str | Path) else None
 
 
 def defaults_of(strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:

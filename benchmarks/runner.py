@@ -47,6 +47,7 @@ from reason_env.splits import stream_seed
 
 if TYPE_CHECKING:
     from agents.models import LanguageModel
+    from agents.models.server import ServerConfig
 
 CHUNK = 64
 """Problems searched at once."""
@@ -75,13 +76,15 @@ def run_suite(
     executor: str = "local",
     workers: int | None = None,
     progress: bool = True,
+    server: ServerConfig | None = None,
 ) -> Run:
     """Play a suite into a run folder.
 
     Args:
         suite: name, path of a JSON file, a `Suite`, or its problems, which take a while to draw.
         out: run folder: new, empty, or of the same run (which then goes on).
-        model: directory or hub id, or a model loaded already. Either this or `agent`.
+        model: directory, hub id or address of a server (`http://HOST:PORT/v1#MODEL`), or a model
+            loaded already. Either this or `agent`.
         strategy: how the model searches, and `options`: its settings.
         guide: who values what the search finds (`agents.search.guides`); None: the best open one.
         reward_model: serves the guides `value` and `prm`; None: the model itself.
@@ -98,12 +101,13 @@ def run_suite(
         executor: `local`, or `ray`: on a cluster.
         workers: of a cluster; None: as many as there is room for.
         progress: show a progress bar.
+        server: how the model's server is asked, if it is behind one.
 
     Raises:
         ValueError: a bad argument, or a folder that holds another run (nothing is overwritten).
     """
     spec = PlayerSpec(
-        model, strategy, options or {}, budget_tokens, guide, reward_model, agent, prompt
+        model, strategy, options or {}, budget_tokens, guide, reward_model, agent, prompt, server
     )
     check_arguments(spec, chunk=chunk, trees=trees, seed=seed, workers=workers)
     choose(executor, EXECUTORS, "executor")
@@ -287,9 +291,10 @@ def check_arguments(
     if (spec.model is None) == (spec.agent is None):
         raise ValueError("A run needs a model or an agent, and not both")
     searches = (spec.budget_tokens is not None, spec.options, spec.guide, spec.reward_model)
-    if spec.agent is not None and any(searches):
+    if spec.agent is not None and any((*searches, spec.server)):
         raise ValueError(
-            "Budget, strategy options, guide and reward model are for models, not for agents"
+            "Budget, strategy options, guide, reward model and server settings are for models, "
+            "not for agents"
         )
     if spec.prompt is not None:
         choose(spec.prompt, ["compact", "verbose"], "prompt")

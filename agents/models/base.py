@@ -21,12 +21,26 @@ class Completion:
         logprobs: the model's own natural log-probability of each token, at temperature 1.
         complements: natural log-probability of all other tokens at each place, likewise.
         stopped: whether a stop token ended it (else its token limit did).
+        spent: tokens that were generated for it, where that is more than it has: reasoning that is
+            not shown, or lines drawn in vain. Never more than its token limit.
+        failed: why the model refuses this one prefix, for good; None: it does not.
     """
 
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
     complements: tuple[float, ...]
     stopped: bool
+    spent: int = 0
+    failed: str | None = None
+
+    @property
+    def cost(self) -> int:
+        """Generated tokens to be charged for it."""
+        return max(len(self.tokens), self.spent)
+
+
+class RequestRefused(Exception):
+    """A model refused one prefix for good; others may well be served."""
 
 
 class LanguageModel(Protocol):
@@ -37,6 +51,10 @@ class LanguageModel(Protocol):
         digest: sha256 of what decides the model's output (weights, or the script).
         has_values: whether `values` is served (a value head was trained).
         has_rewards: whether `rewards` is served (a process reward head was trained).
+        has_logprobs: whether the log-probabilities of its completions are its own. Where they are
+            not, each line counts as equally likely (`agents.models.server`).
+        prompt_style: how problems are put to it: `compact` or `verbose`; None: as the environment
+            has it.
     """
 
     tokenizer: Tokenizer
@@ -50,9 +68,15 @@ class LanguageModel(Protocol):
     @property
     def has_rewards(self) -> bool: ...
 
+    @property
+    def has_logprobs(self) -> bool: ...
+
+    @property
+    def prompt_style(self) -> str | None: ...
+
     def remembering(self) -> AbstractContextManager[None]:
         """A context in which the model, whose weights do not change there, may keep what it has
-        read, so as not to read it again."""
+        read, so as not to read it again, or a connection."""
 
     def generate(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tokenizers import Regex, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as RustTokenizer
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from reason_env.tokenizer import BOS, EOS, PAD, PATTERN, SPECIALS, TOKENIZER
@@ -26,3 +27,18 @@ def fast_tokenizer() -> PreTrainedTokenizerFast:
         # An agent that spells out `<eos>` writes five characters, here as in our tokenizer.
         split_special_tokens=True,
     )
+
+
+def bos_tokenizer() -> PreTrainedTokenizerFast:
+    """The same, with `<bos>` put in front of a text, as our models read it everywhere.
+
+    Checkpoints are saved with it: a server (`vllm serve`, `transformers serve`) encodes a prompt
+    by the checkpoint's own tokenizer, and without `<bos>` the model would read another text than
+    here.
+    """
+    tokenizer = fast_tokenizer()
+    bos = SPECIALS[BOS]
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{bos} $A", special_tokens=[(bos, BOS)]
+    )
+    return tokenizer

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from agents.models.base import Completion, Tokens
-from agents.models.export import fast_tokenizer
+from agents.models.export import bos_tokenizer, fast_tokenizer
 from agents.models.lora import add_adapters, has_adapters, merged
 from agents.models.reading import Memory, read
 from agents.models.sampling import RowSampler
@@ -37,6 +37,9 @@ class HFModel:
         value_head: linear map (hidden size -> 1) on the last hidden state, or None.
         reward_head: the same for process rewards, whose logit it gives, or None.
     """
+
+    has_logprobs = True
+    prompt_style: str | None = None
 
     def __init__(
         self,
@@ -264,7 +267,7 @@ class HFModel:
         transformers_logging.disable_progress_bar()
         network = merged(self.network) if has_adapters(self.network) else self.network
         network.save_pretrained(folder)
-        fast_tokenizer().save_pretrained(folder)
+        bos_tokenizer().save_pretrained(folder)
         for name, head in self.heads.items():
             save_file(dict(head.state_dict()), folder / f"{name}.safetensors")
 

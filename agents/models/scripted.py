@@ -46,6 +46,9 @@ class ScriptedModel:
         calls: rows of each call of `generate`.
     """
 
+    has_logprobs = True
+    prompt_style: str | None = None
+
     def __init__(
         self,
         script: Script,

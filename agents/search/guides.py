@@ -7,6 +7,7 @@
 | `prm` | a process reward model: is the goal still in reach, is the last line right | open |
 | `public` | the verifier, at the end of episodes, where the prompt alone lets anyone check | open |
 | `oracle` | the verifier and the exact potential | oracle |
+| `none` | nothing, for strategies that ask nobody | open |
 
 Guides can be added up: `0.5*value+0.5*prm`, `prm+public`. A sum with the oracle in it is an oracle.
 """
@@ -27,6 +28,12 @@ from reason_env.errors import choose
 GUIDES = ("policy", "value", "prm", "public", "oracle")
 LEARNED = ("value", "prm")
 """Guides that a model serves."""
+NOBODY = "none"
+"""No guide: whoever asks it is told so. The default where nothing else can serve."""
+
+
+class Unguided(ValueError):
+    """A strategy asked a guide, and there is none."""
 
 
 class Asked(NamedTuple):
@@ -48,7 +55,7 @@ class Guide:
     """One guide, or a weighted sum of several.
 
     Attributes:
-        parts: weight (above 0) and name of each, names all different.
+        parts: weight (above 0) and name of each, names all different; none for `NOBODY`.
     """
 
     parts: tuple[tuple[float, str], ...]
@@ -61,6 +68,8 @@ class Guide:
             ValueError: an unknown guide, naming the nearest, a guide named twice, or a weight that
                 is not a number above 0.
         """
+        if text.strip() == NOBODY:
+            return cls(())
         parts: list[tuple[float, str]] = []
         for part in text.split("+"):
             weight, star, name = part.rpartition("*")
@@ -93,12 +102,24 @@ class Guide:
         """Whether it reads a head of a model."""
         return not set(LEARNED).isdisjoint(self.names)
 
-    def check(self, critic: LanguageModel, env: ReasonEnv) -> None:
+    def check(
+        self, critic: LanguageModel, env: ReasonEnv, writer: LanguageModel | None = None
+    ) -> None:
         """Refuse a guide that cannot serve, before any work starts.
 
+        Args:
+            critic: serves `value` and `prm`.
+            writer: serves `policy`; None: the critic itself.
+
         Raises:
-            ValueError: not public for this task, or the model lacks the head.
+            ValueError: not public for this task, or the model lacks the head or log-probabilities.
         """
+        if "policy" in self.names and not (writer or critic).has_logprobs:
+            raise ValueError(
+                "The guide 'policy' needs a model that gives log-probabilities, and this server "
+                "gives none: use 'public' where the task has it, give a reward model, or use a "
+                "strategy that asks no guide (greedy, sample, self_consistency)"
+            )
         if "public" in self.names and not env.task.public_verifier:
             raise ValueError(
                 f"The guide 'public' needs a task whose prompt alone lets anyone check a solution; "
@@ -127,7 +148,17 @@ class Guide:
 
         Returns:
             A value per node as far as it goes, and what a model has to add to them.
+
+        Raises:
+            Unguided: there is nobody to ask.
         """
+        if not self.parts:
+            raise Unguided(
+                f"This strategy asks a guide which way is better, and for {env.task.name} there is "
+                "none: its verifier is private and the model gives neither values nor "
+                "log-probabilities. Give a reward model, or use a strategy that asks no guide "
+                "(greedy, sample, self_consistency)"
+            )
         public = env.task.public_verifier
         values: list[Value] = []
         wanted: list[Asked] = []
@@ -157,18 +188,24 @@ class Guide:
         return values, wanted
 
 
-def check_guide(guide: str, critic: LanguageModel, env: ReasonEnv) -> Guide:
+def check_guide(
+    guide: str, critic: LanguageModel, env: ReasonEnv, writer: LanguageModel | None = None
+) -> Guide:
     """The guide of that name, refused if it cannot serve (see `Guide.parse`, `Guide.check`)."""
     parsed = Guide.parse(guide)
-    parsed.check(critic, env)
+    parsed.check(critic, env, writer)
     return parsed
 
 
-def default_guide(critic: LanguageModel, env: ReasonEnv) -> str:
-    """The strongest guide of the open division that the model and the task can serve."""
+def default_guide(
+    critic: LanguageModel, env: ReasonEnv, writer: LanguageModel | None = None
+) -> str:
+    """The strongest guide of the open division that the models and the task can serve."""
     if critic.has_values:
         return "value"
-    return "public" if env.task.public_verifier else "policy"
+    if env.task.public_verifier:
+        return "public"
+    return "policy" if (writer or critic).has_logprobs else NOBODY
 
 
 def _by_policy(node: Node) -> float:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from agents.models.base import Completion
+from agents.models.base import Completion, RequestRefused
 from agents.search.guides import Asked, Guide
 from agents.search.ledger import BudgetSpent, Ledger
 from agents.search.requests import (
@@ -49,6 +49,7 @@ class Running:
         asked: numbers that a model still has to say for the values asked for.
         choice: what the strategy returned, once it has.
         error: what went wrong, if something did.
+        cause: the exception behind it.
         refused: what the strategy raised before its first request, if it did.
     """
 
@@ -60,6 +61,7 @@ class Running:
         budget: int | None,
         guide: Guide,
         line_tokens: int,
+        prompt_style: str | None = None,
     ) -> None:
         self.env = env
         self.guide = guide
@@ -67,6 +69,7 @@ class Running:
         self.asked: list[Asked] = []
         self.choice: Choice | None = None
         self.error: str | None = None
+        self.cause: Exception | None = None
         self.refused: Exception | None = None
         self._seed = seed
         self._budget = budget
@@ -79,7 +82,7 @@ class Running:
         self._todo: list[int] = []  # branches that need a line
         self._begun = False  # whether the open request has got one
         self._values: list[Value] = []
-        prompt = tuple(env.tokenizer.encode(env.episode.text))
+        prompt = tuple(env.tokenizer.encode(_text(env, prompt_style)))
         key = env.episode.state if self._reads_ends else None
         root = Node(None, env.episode, (), (), prompt, env.episode.stopped, key=key, seed=seed)
         try:
@@ -212,12 +215,15 @@ class Running:
     def write(self, row: Row, completion: Completion) -> None:
         """Charge a line and play it."""
         ledger = self.ledger
-        ledger.generated_tokens += len(completion.tokens)
+        ledger.generated_tokens += completion.cost
         ledger.prompt_tokens += len(row.prefix)
         ledger.model_calls += 1
         request = self._request
         if not isinstance(request, Generate):
             return  # a line before it, of this round, could not be played
+        if completion.failed is not None:
+            self._fail(RequestRefused(completion.failed))
+            return
         try:
             node = self._play(self._branches[row.branch], completion)
         except Exception as error:
@@ -296,6 +302,7 @@ class Running:
     def _fail(self, error: Exception) -> None:
         self._request = None
         self._todo, self.asked = [], []
+        self.cause = error
         self.error = f"{type(error).__name__}: {error}"
 
 
@@ -320,6 +327,16 @@ def _check(request: Request) -> None:
             raise ValueError(f"temperature must be 0 or more, received {request.temperature}")
     elif not isinstance(request, Evaluate | Answers):
         raise TypeError(f"A strategy yields a request, received {request!r}")
+
+
+def _text(env: ReasonEnv, prompt_style: str | None) -> str:
+    """What a model is told at the start, the problem put in the style that it asks for."""
+    text, task, problem = env.episode.text, env.task, env.episode.problem
+    if prompt_style in (None, env.prompt_style):
+        return text
+    return task.prompt(problem, prompt_style) + text.removeprefix(
+        task.prompt(problem, env.prompt_style)
+    )
 
 
 def _is_answer(line: str) -> bool:

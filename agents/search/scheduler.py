@@ -14,8 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from agents.models.base import LanguageModel
-from agents.search.guides import LEARNED, Asked, check_guide, default_guide
+from agents.models.base import Completion, LanguageModel
+from agents.search.guides import (
+    LEARNED,
+    NOBODY,
+    Asked,
+    Guide,
+    Unguided,
+    check_guide,
+    default_guide,
+)
 from agents.search.ledger import Ledger
 from agents.search.limits import check_budget
 from agents.search.options import check_whole
@@ -26,6 +34,7 @@ from reason_env.env import ReasonEnv
 from reason_env.tokenizer import EOS
 
 LINE_TOKENS = 64
+_TRIAL_TOKENS = 256
 _COLLECT_AFTER = 50_000
 """New objects between two collections of garbage; Python's own default is 700."""
 
@@ -79,12 +88,13 @@ def run_searches(
         refuse_short: whether a budget that is too short for any of the problems is an error.
 
     Raises:
-        ValueError: a budget below one answer, a line limit below 1, a guide that cannot serve, a
-            reward model that no guide asks; or what the strategy raised for all problems before its
-            first request, as for an option out of its range.
+        ValueError: a budget below one answer, a line limit below 1, a guide that cannot serve (or
+            none, for a strategy that asks one), a reward model that no guide asks; or what the
+            strategy raised for all problems before its first request, as for an option out of its
+            range.
     """
     critic = model if reward_model is None else reward_model
-    running = _start(critic, envs, strategy, seeds, budget_tokens, guide, line_tokens)
+    running = _start(model, critic, envs, strategy, seeds, budget_tokens, guide, line_tokens)
     _check_reward_model(reward_model, running)
     if budget_tokens is not None and refuse_short:
         check_budget(envs, budget_tokens)
@@ -121,11 +131,12 @@ def check_searches(
     """
     critic = model if reward_model is None else reward_model
     seeds = [0] * len(envs)
-    running = _start(critic, envs, strategy, seeds, budget_tokens, guide, LINE_TOKENS)
+    running = _start(model, critic, envs, strategy, seeds, budget_tokens, guide, LINE_TOKENS)
     _check_reward_model(reward_model, running)
 
 
 def _start(
+    model: LanguageModel,
     critic: LanguageModel,
     envs: Sequence[ReasonEnv],
     strategy: Strategy,
@@ -146,13 +157,35 @@ def _start(
         check_whole(1, budget_tokens=budget_tokens)
     running = []
     for env, seed in zip(envs, seeds):
-        checked = check_guide(guide or default_guide(critic, env), critic, env)
-        running.append(Running(env, strategy, seed, budget_tokens, checked, line_tokens))
+        checked = check_guide(guide or default_guide(critic, env, model), critic, env, model)
+        style = model.prompt_style
+        running.append(Running(env, strategy, seed, budget_tokens, checked, line_tokens, style))
     refused = [search.refused for search in running if search.refused is not None]
     if refused and len(refused) == len(running):
         # An option out of its range: the caller's mistake, and no problem's own.
         raise refused[0]
+    unguided = [search.env for search in running if not search.guide.parts]
+    if unguided:
+        _check_asks_nobody(strategy, unguided[0])
     return running
+
+
+def _check_asks_nobody(strategy: Strategy, env: ReasonEnv) -> None:
+    """Refuse a strategy that asks a guide where there is none. Whether it asks is found out by
+    searching a little, with thoughts for lines, and no model.
+
+    Raises:
+        ValueError: it does ask.
+    """
+    trial = Running(env, strategy, 0, _TRIAL_TOKENS, Guide(()), LINE_TOKENS)
+    while not trial.over:
+        for row in trial.rows():
+            tokens = (*env.tokenizer.encode("-"), env.tokenizer.newline)[: row.limit]
+            numbers = (-1.0,) * len(tokens)
+            trial.write(row, Completion(tokens, numbers, numbers, len(tokens) > 1))
+        trial.advance()
+    if isinstance(trial.cause, Unguided):
+        raise trial.cause
 
 
 def _check_reward_model(reward_model: LanguageModel | None, running: Sequence[Running]) -> None:
@@ -163,7 +196,7 @@ def _check_reward_model(reward_model: LanguageModel | None, running: Sequence[Ru
     """
     if reward_model is None or not running or any(search.guide.learned for search in running):
         return
-    guides = sorted({"+".join(search.guide.names) for search in running})
+    guides = sorted({"+".join(search.guide.names) or NOBODY for search in running})
     raise ValueError(
         f"A reward model serves the guides {' and '.join(LEARNED)}, and the guide here is "
         f"{' or '.join(guides)}: name one that it serves (reason-train reward-model trains both "

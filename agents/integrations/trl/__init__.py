@@ -24,9 +24,10 @@ feedback, and stops where the episode does:
 Inside this package `import trl` still means TRL itself; none of it is needed here.
 """
 
-from agents.integrations.trl.prompts import bos_tokenizer, prompt_dataset
+from agents.integrations.trl.prompts import prompt_dataset
 from agents.integrations.trl.rewards import EnvReward, reward_function, term_functions
 from agents.integrations.trl.rollout import EnvRollout, rollout_function
+from agents.models.export import bos_tokenizer
 
 __all__ = [
     "EnvReward",

@@ -8,32 +8,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from tokenizers.processors import TemplateProcessing
-
 from agents.integrations.problems import distinct_problems
 from agents.learning.specs import EnvSpec
-from agents.models.export import fast_tokenizer
 from reason_env.env import ReasonEnv
 from reason_env.errors import choose, require
 from reason_env.rewards import RewardConfig
-from reason_env.tokenizer import BOS, SPECIALS
 
 PROBLEM = "problem"
 """The column that says which problem a prompt is: JSON of environment id, kwargs and seed."""
-
-
-def bos_tokenizer() -> Any:
-    """Our tokenizer for `processing_class=`: as in our own rollouts, `<bos>` precedes a prompt.
-
-    (TRL reads a checkpoint's own tokenizer otherwise, which adds none, and `<bos>` spelled out in
-    a prompt is five characters.)
-    """
-    tokenizer = fast_tokenizer()
-    bos = SPECIALS[BOS]
-    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
-        single=f"{bos} $A", special_tokens=[(bos, BOS)]
-    )
-    return tokenizer
 
 
 def prompt_dataset(

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from agents.integrations.trl.prompts import PROBLEM, begun, bos_tokenizer
+from agents.integrations.trl.prompts import PROBLEM, begun
 from agents.integrations.trl.rewards import WRITTEN
 from agents.learning.rollout import rollout
+from agents.models.export import bos_tokenizer
 from agents.models.hf import HFModel
 
 

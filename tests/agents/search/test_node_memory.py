@@ -24,6 +24,7 @@ class Writer:
 
     tokenizer = TOKENIZER
     has_values = has_rewards = False
+    has_logprobs, prompt_style = True, None
     remembering = staticmethod(nullcontext)
 
     def __init__(self):
