@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -31,14 +33,27 @@ class Outputs:
     process: torch.Tensor
 
 
+@functools.cache
+def fast_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 matrices itself, which is then about three times
+    as fast as float32. Where torch has to emulate it, it is 20 to 80 times slower instead."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _precision() -> AbstractContextManager[object]:
+    """Matrix products of training: bfloat16 where that is fast, else float32."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16())
+
+
 def forward(model: HFModel, batch: Batch, temperature: float = 1.0) -> Outputs:
-    """Run the network in bfloat16 matrix products over a right-padded batch.
+    """Run the network over a right-padded batch, in bfloat16 matrix products where the processor
+    has them.
 
     Args:
         temperature: at which the tokens were sampled, above 0.
     """
     hidden = hidden_states(model, batch)
-    with torch.autocast("cpu", torch.bfloat16):
+    with _precision():
         # Position t predicts token t + 1.
         before = hidden[:, :-1][batch.actions[:, 1:]]
         logits = model.network.lm_head(before).float() / temperature
@@ -51,8 +66,8 @@ def forward(model: HFModel, batch: Batch, temperature: float = 1.0) -> Outputs:
 
 
 def hidden_states(model: HFModel, batch: Batch) -> torch.Tensor:
-    """Last hidden states of a right-padded batch, (B, T, H), by bfloat16 matrix products."""
-    with torch.autocast("cpu", torch.bfloat16):
+    """Last hidden states of a right-padded batch, (B, T, H), computed likewise."""
+    with _precision():
         return model.hidden(batch.ids, batch.attention)
 
 

@@ -15,7 +15,7 @@ from scripted_server import NAME, QUICK, ScriptedServer, play
 
 from agents.models.server import ServerConfig
 from agents.models.server_client import ServerError
-from benchmarks.records import load_run, read_episodes
+from benchmarks.run_folder import load_run, read_episodes
 from benchmarks.runner import run_suite
 from benchmarks.suite import Suite, make_env
 from leaderboards.bundle import Submitter, pack
@@ -225,14 +225,14 @@ def test_sigkill_and_resume_is_byte_identical(tmp_path, whole):
     with ScriptedServer(write=slow) as server:
         process = start(f"{server.url}#{NAME}", out)
         deadline = time.monotonic() + 120
-        while not read_episodes(out / "episodes.jsonl")[0]:
+        while not read_episodes(out / "episodes.jsonl", range(10**6))[0]:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.005)
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL
-        assert len(read_episodes(out / "episodes.jsonl")[0]) < 6
+        assert len(read_episodes(out / "episodes.jsonl", range(10**6))[0]) < 6
         process = start(f"{server.url}#{NAME}", out)
         stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr

@@ -145,7 +145,7 @@ class Gradients(Optimizer):
 def test_micro_batches_add_up(trained, monkeypatch, aggregation, estimator):
     """Episodes of very different lengths, in parts of three or all at once."""
     # Not in bfloat16, where the shapes of the parts alone would show.
-    monkeypatch.setattr(forward_module.torch, "autocast", lambda *_: torch.enable_grad())
+    monkeypatch.setattr(forward_module, "fast_bfloat16", lambda: False)
     config = PPOConfig(
         (ENV,), problems=4, samples=2, minibatch=8, aggregation=aggregation, estimator=estimator
     )
@@ -220,13 +220,13 @@ def test_a_critic_that_no_longer_fits_is_taken_away(trained, tmp_path):
 @pytest.mark.parametrize("where", ["loss", "reward"])
 def test_the_reference_holds(trained, tmp_path, where):
     """The more it costs to leave the reference, the less far one gets."""
-    optimizer = OptimizerConfig(lr=3e-3, muon=False, warmup=0, weight_decay=0.0)
+    optimizer = OptimizerConfig(lr=1e-3, muon=False, warmup=0, weight_decay=0.0)
     reached = []
     for weight in (0.0, 3.0):
         config = PPOConfig(
             (ENV,),
-            updates=6,
-            problems=16,
+            updates=8,
+            problems=32,
             minibatch=16,
             kl_weight=weight,
             kl_in=where,
@@ -234,7 +234,7 @@ def test_the_reference_holds(trained, tmp_path, where):
         )
         ppo(copy.deepcopy(trained), config, tmp_path / str(weight))
         reached.append(metrics(tmp_path / str(weight))[-1]["kl"])
-    assert 0 < reached[1] < 0.6 * reached[0]
+    assert 0 < reached[1] < 0.3 * reached[0]
 
 
 def test_the_weight_is_steered(trained, tmp_path):
