@@ -83,6 +83,9 @@ def run(
         str | None,
         typer.Option(help="How problems are put: compact or verbose. [default: the suite's]"),
     ] = None,
+    line_tokens: Annotated[
+        int | None, typer.Option(help="Most tokens of a line. [default: the suite's, else 64]")
+    ] = None,
     trees: Annotated[
         int, typer.Option(help="Search trees kept of so many episodes of each entry.")
     ] = 3,
@@ -129,6 +132,7 @@ def run(
         "limit": limit,
         "shard": None if shard is None else parse_shard(shard),
         "prompt": prompt,
+        "line_tokens": line_tokens,
         "seed": seed,
         "server": _server_config(
             concurrency=concurrency,

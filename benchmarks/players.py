@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agents.agent import Agent, EnvAgent, load_agent
 from agents.models.server_address import shown_address
 from benchmarks.records import LEDGER
-from benchmarks.suite import Item
+from benchmarks.suite import Item, Suite
 from reason_env import ReasonEnv, lines
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class PlayerSpec:
         agent: `random`, `expert` or `package.module:make`.
         prompt: how problems are put, `compact` or `verbose`; None: as the suite has it.
         server: how the model's server is asked, if it is behind one.
+        line_tokens: most tokens of a line, which is cut there; None: the search's default.
     """
 
     model: str | Path | LanguageModel | None = None
@@ -67,12 +68,15 @@ class PlayerSpec:
     agent: str | None = None
     prompt: str | None = None
     server: ServerConfig | None = None
+    line_tokens: int | None = None
 
-    def within(self, budget_tokens: int | None) -> PlayerSpec:
-        """With this budget, if it is a model's and has none of its own."""
-        if self.agent is not None or self.budget_tokens is not None:
+    def within(self, suite: Suite) -> PlayerSpec:
+        """With the suite's limits, if it is a model's and has none of its own."""
+        if self.agent is not None:
             return self
-        return replace(self, budget_tokens=budget_tokens)
+        budget = suite.budget_tokens if self.budget_tokens is None else self.budget_tokens
+        line = suite.line_tokens if self.line_tokens is None else self.line_tokens
+        return replace(self, budget_tokens=budget, line_tokens=line)
 
     def build(self) -> Searcher | AgentPlayer:
         """Load what plays."""
@@ -88,6 +92,7 @@ class PlayerSpec:
             self.guide,
             critic,
             self.prompt,
+            self.line_tokens,
         )
 
 
@@ -102,6 +107,7 @@ class Searcher:
     guide: str | None = None
     reward_model: LanguageModel | None = None
     prompt: str | None = None
+    line_tokens: int | None = None
 
     def check(self, items: Sequence[Item]) -> None:
         """Refuse settings with which the items cannot be searched, before any work.
@@ -120,7 +126,7 @@ class Searcher:
             check_budget((item.start() for item in items), self.budget_tokens)
 
     def __call__(self, items: Sequence[Item], seeds: Sequence[int]) -> list[Played]:
-        from agents.search import load_strategy, run_searches
+        from agents.search import LINE_TOKENS, load_strategy, run_searches
 
         found = run_searches(
             self.model,
@@ -129,6 +135,7 @@ class Searcher:
             seeds,
             self.budget_tokens,
             self.guide,
+            line_tokens=self.line_tokens or LINE_TOKENS,
             reward_model=self.reward_model,
             refuse_short=False,  # `check` has asked that of the whole suite
         )

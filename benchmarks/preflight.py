@@ -82,7 +82,7 @@ def estimate(
     spec = PlayerSpec(**arguments)
     check_arguments(spec, seed=seed)
     problems = drawn(suite, limit)
-    spec = spec.within(problems.suite.budget_tokens)
+    spec = spec.within(problems.suite)
     player, _, _ = prepare(spec, problems, seed)
     indices = shard_of(problems, shard)
     sample = min(SAMPLE, len(indices))

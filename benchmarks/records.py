@@ -158,6 +158,8 @@ class Config(TypedDict, total=False):
     """Of all sampling."""
     prompt: str
     """How problems were put to the model, if otherwise than the suite has it."""
+    line_tokens: int
+    """Most tokens of a line, if otherwise than the suite has it."""
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)

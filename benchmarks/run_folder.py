@@ -53,8 +53,9 @@ class Run:
         settings = [f"{key}={value}" for key, value in config["options"].items()]
         if config["strategy"] and config["budget_tokens"] != config["suite"]["budget_tokens"]:
             settings.append(f"budget={config['budget_tokens']}")
-        if config.get("prompt"):
-            settings.append(f"prompt={config['prompt']}")
+        for key in ("prompt", "line_tokens"):
+            if config.get(key):
+                settings.append(f"{key}={config[key]}")
         if config["seed"]:
             settings.append(f"seed={config['seed']}")
         name = str(config["strategy"] or config["agent"])

@@ -69,6 +69,7 @@ def run_suite(
     limit: int | None = None,
     shard: tuple[int, int] | None = None,
     prompt: str | None = None,
+    line_tokens: int | None = None,
     seed: int = 0,
     label: str = "",
     chunk: int = CHUNK,
@@ -94,6 +95,7 @@ def run_suite(
         shard: `(i, n)`: only every n-th episode from the i-th on, from 1; `benchmarks.merge` makes
             one run of all shards.
         prompt: how problems are put, `compact` or `verbose`; None: as the suite has it.
+        line_tokens: most tokens of a line; None: as the suite has it, else 64.
         seed: of all sampling; the problems follow from the suite alone.
         label: the stage this run stands for in reports.
         chunk: problems searched at once; more is faster and needs more memory.
@@ -106,13 +108,22 @@ def run_suite(
     Raises:
         ValueError: a bad argument, or a folder that holds another run (nothing is overwritten).
     """
-    spec = PlayerSpec(
-        model, strategy, options or {}, budget_tokens, guide, reward_model, agent, prompt, server
+    asked = PlayerSpec(
+        model,
+        strategy,
+        options or {},
+        budget_tokens,
+        guide,
+        reward_model,
+        agent,
+        prompt,
+        server,
+        line_tokens,
     )
-    check_arguments(spec, chunk=chunk, trees=trees, seed=seed, workers=workers)
+    check_arguments(asked, chunk=chunk, trees=trees, seed=seed, workers=workers)
     choose(executor, EXECUTORS, "executor")
     problems = drawn(suite, limit)
-    spec = spec.within(problems.suite.budget_tokens)
+    spec = asked.within(problems.suite)
     player, config, defaults = prepare(spec, problems, seed)
     manifest = Manifest(
         config=config,
@@ -153,6 +164,9 @@ def prepare(
     player = spec.build()
     assert isinstance(player, Searcher)
     player.check(problems.items)
+    style = player.model.prompt_style
+    if spec.prompt and style not in (None, spec.prompt):
+        raise ValueError(f"This model is always asked in the {style} style, received {spec.prompt}")
     critic = player.reward_model
     config |= {
         "model_digest": player.model.digest,
@@ -163,6 +177,11 @@ def prepare(
             **({"reward_model": critic.digest[:12]} if critic else {}),
         },
         "budget_tokens": spec.budget_tokens,
+        **(
+            {}
+            if spec.line_tokens == problems.suite.line_tokens
+            else {"line_tokens": spec.line_tokens}
+        ),
     }
     return player, config, defaults
 
@@ -290,16 +309,17 @@ def check_arguments(
     """
     if (spec.model is None) == (spec.agent is None):
         raise ValueError("A run needs a model or an agent, and not both")
-    searches = (spec.budget_tokens is not None, spec.options, spec.guide, spec.reward_model)
-    if spec.agent is not None and any((*searches, spec.server)):
+    limits = (spec.budget_tokens, spec.line_tokens)
+    settings = (spec.options, spec.guide, spec.reward_model, spec.server)
+    if spec.agent is not None and (any(settings) or limits != (None, None)):
         raise ValueError(
-            "Budget, strategy options, guide, reward model and server settings are for models, "
-            "not for agents"
+            "Budget, line limit, strategy options, guide, reward model and server settings are for "
+            "models, not for agents"
         )
     if spec.prompt is not None:
         choose(spec.prompt, ["compact", "verbose"], "prompt")
-    least = {"budget_tokens": (1, spec.budget_tokens), "chunk": (1, chunk), "trees": (0, trees)}
-    least |= {"seed": (0, seed), "workers": (1, workers)}
+    least = {"budget_tokens": (1, spec.budget_tokens), "line_tokens": (1, spec.line_tokens)}
+    least |= {"chunk": (1, chunk), "trees": (0, trees), "seed": (0, seed), "workers": (1, workers)}
     for name, (low, number) in least.items():
         if number is not None and number < low:
             raise ValueError(f"{name} must be {low} or more, received {number}")

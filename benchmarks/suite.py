@@ -53,6 +53,7 @@ class Suite:
 
     Attributes:
         budget_tokens: generated tokens per problem unless a run says otherwise; None: no limit.
+        line_tokens: likewise of one line; None: as the search has it (64).
     """
 
     name: str
@@ -61,9 +62,13 @@ class Suite:
     entries: tuple[Entry, ...]
     budget_tokens: int | None = None
     description: str = ""
+    line_tokens: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return json.loads(json.dumps(asdict(self)))  # tuples become lists
+        value = json.loads(json.dumps(asdict(self)))  # tuples become lists
+        if self.line_tokens is None:
+            del value["line_tokens"]  # suites of before it keep their hash
+        return value
 
     @classmethod
     def from_json(cls, value: Any) -> Suite:
@@ -76,7 +81,7 @@ class Suite:
             value,
             "suite",
             {"name": str, "version": int, "seed": int, "entries": list},
-            {"budget_tokens": (int, type(None)), "description": str},
+            {"budget_tokens": (int, type(None)), "description": str, "line_tokens": int},
         )
         entries = []
         for number, raw in enumerate(value["entries"]):
@@ -89,9 +94,10 @@ class Suite:
             raise ValueError("suite: entries must not be empty")
         if value["seed"] < 0:
             raise ValueError(f"suite: seed must be 0 or more, received {value['seed']}")
-        budget = value.get("budget_tokens")
-        if budget is not None and budget < 1:
-            raise ValueError(f"suite: budget_tokens must be 1 or more, received {budget}")
+        for name in ("budget_tokens", "line_tokens"):
+            number = value.get(name)
+            if number is not None and number < 1:
+                raise ValueError(f"suite: {name} must be 1 or more, received {number}")
         return cls(**{**value, "entries": tuple(entries)})
 
 

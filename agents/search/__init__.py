@@ -14,10 +14,11 @@ from typing import Any
 from agents.search.ledger import BudgetSpent, Ledger
 from agents.search.limits import check_budget
 from agents.search.requests import Strategy
-from agents.search.scheduler import Found, check_searches, run_searches
+from agents.search.scheduler import LINE_TOKENS, Found, check_searches, run_searches
 from reason_env.errors import choose
 
 __all__ = [
+    "LINE_TOKENS",
     "BudgetSpent",
     "Found",
     "Ledger",

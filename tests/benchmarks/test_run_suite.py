@@ -18,12 +18,15 @@ SUITE = Suite.from_json({"name": "six", "version": 1, "seed": 0, "entries": [ENT
 
 
 def test_a_model_is_searched_with_its_own_seed_for_each_problem(tmp_path, monkeypatch):
-    calls = []
+    calls, lines = [], []
 
-    def run_searches(model, envs, strategy, seeds, budget_tokens, guide, reward_model, **_):
+    def run_searches(
+        model, envs, strategy, seeds, budget_tokens, guide, line_tokens, reward_model, **_
+    ):
         calls.append(
             (len(envs), list(seeds), strategy.keywords, budget_tokens, guide, reward_model)
         )
+        lines.append(line_tokens)
         ledger = SimpleNamespace(to_json=lambda: dict.fromkeys(LEDGER, 2))
         found = SimpleNamespace(
             actions=("1 + 1 = 3",),
@@ -61,6 +64,12 @@ def test_a_model_is_searched_with_its_own_seed_for_each_problem(tmp_path, monkey
         "reward_model": critic.digest[:12],
     }
     assert "n" not in run.manifest.defaults
+    assert set(lines) == {64}
+    longer = Suite.from_json({**suite.to_json(), "line_tokens": 200})
+    long_run = run_suite(longer, tmp_path / "c", **arguments)
+    assert (lines[-1], "line_tokens" in long_run.manifest.config) == (200, False)
+    long_run = run_suite(longer, tmp_path / "d", line_tokens=90, **arguments)
+    assert (lines[-1], long_run.manifest.config["line_tokens"]) == (90, 90)
     other = ScriptedModel(lambda text, seed: "<eos>", name="e")
     with pytest.raises(ValueError, match="differs in model_digest"):
         run_suite(suite, tmp_path / "a", seed=3, **{**arguments, "model": other})
@@ -73,6 +82,8 @@ def test_a_model_is_searched_with_its_own_seed_for_each_problem(tmp_path, monkey
         ({"model": "x", "agent": "random"}, "and not both"),
         ({"agent": "random", "budget_tokens": 5}, "for models, not for agents"),
         ({"agent": "random", "options": {"n": 1}}, "for models, not for agents"),
+        ({"agent": "random", "line_tokens": 9}, "for models, not for agents"),
+        ({"agent": "random", "prompt": "long"}, "Unknown prompt 'long'"),
         ({"agent": "random", "reward_model": "x"}, "for models, not for agents"),
         ({"agent": "random", "chunk": 0}, "chunk must be 1 or more"),
         ({"agent": "random", "seed": -1}, "seed must be 0 or more"),

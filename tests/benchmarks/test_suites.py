@@ -19,9 +19,9 @@ PINNED = {
     "roadmap": "d7bad4f2150fdf3d0272666fdf86c0ee444cd332f71a3c9f5d3e7711d4304a3e",
     "behaviours": "f4feeb5cc44edc5982c2691641ae0b1a3b9f6985f3945e8649b5d5dc7a4f0202",
     "core-v1": "b09338f0fb44f2a1a4749969f5728fcd65f22486a01c7da9146801e70a9cac53",
-    "hard-v1": "a709b5accfab6c18fdd65a305b41dea74e917e49d5d28a794c9bf01a49911db4",
-    "math-v1": "faf7628dda8bf85ddcdb5492b1f61855e5f238dce40efaeffa6d52e9ddc0552d",
-    "rg-v1": "aef1054e2d7676c13d917952d5a6db12eba389ce167804dfb02e240aec6e8491",
+    "hard-v1": "ca4ff9ecff84625b4906ca4404b6250fbc67e67a73c57b39eee8db0ba4aeae9a",
+    "math-v1": "ed839d0ba6ed7a78d01c54e589db00a445cd7c2f883ebe00d56aa769b58a31ff",
+    "rg-v1": "a9cc74aaf9ddc1389407a373d4fde3708348c76cc57534909470fc7c1d196bec",
 }
 
 
@@ -72,6 +72,7 @@ def test_equal_twice_and_different_for_anything_that_matters():
         suite(seed=1),
         suite(version=2),
         suite(budget_tokens=7),
+        suite(line_tokens=7),
         suite(entries=[{**entry, "kwargs": {"level": 1, "max_steps": 5}}]),
         suite(entries=[{**entry, "kwargs": {"level": 1, "prompt": "verbose"}}]),
         suite(entries=[{**entry, "episodes": 6}]),
@@ -114,6 +115,7 @@ def test_too_many_episodes_are_refused(monkeypatch):
         ({"seed": -1}, "0 or more"),
         ({"version": "1"}, "'version' cannot be '1'"),
         ({"budget_tokens": 0}, "1 or more"),
+        ({"line_tokens": 0}, "line_tokens must be 1 or more"),
         ({"entries": []}, "not be empty"),
         ({"entries": [3]}, "expected an object"),
         ({"entries": [{"env": "x"}]}, "'episodes' is missing"),
