@@ -45,6 +45,15 @@ def test_commands_exist():
 
     known = {}
     for name, app in (("train", train), ("bench", bench), ("board", board)):
-        known[name] = {c.name or c.callback.__name__ for c in app.registered_commands}
-    for name, command in re.findall(r"^reason-(train|bench|board) ([a-z-]+)", README, re.MULTILINE):
+        known[name] = _names(app)
+        for group in app.registered_groups:
+            known[name] |= {f"{group.name} {below}" for below in _names(group.typer_instance)}
+    pattern = r"^reason-(train|bench|board) ((?:log )?[a-z-]+)"
+    found = re.findall(pattern, README, re.MULTILINE)
+    assert ("bench", "log check") in found
+    for name, command in found:
         assert command in known[name], (name, command)
+
+
+def _names(app):
+    return {c.name or c.callback.__name__ for c in app.registered_commands}
