@@ -8,8 +8,6 @@ the charts and the first transcripts are there all the same.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import Any
 from agents.search.tree import Branch
 from benchmarks.behaviours import NOTE as BEHAVIOUR_NOTE
 from benchmarks.charts import accuracy_at_budgets, accuracy_bars, training_panels
+from benchmarks.pages import content_policy, templates
 from benchmarks.report_content import (
     ACCURACY_NOTE,
     HOW_NOTE,
@@ -88,7 +87,7 @@ def write_page(
     )
     charts = [(accuracy_at_budgets(s.runs), accuracy_bars(s.runs)) for s in suites]
     page = _environment().get_template("report.html").render(
-        policy=policy(style, script),
+        policy=content_policy(style, script),
         style=style,
         script=script,
         title=title,
@@ -124,19 +123,6 @@ def outcome(transcript: Transcript) -> str:
     return "solved" if transcript.solved else "not solved"
 
 
-def policy(style: str, script: str) -> str:
-    """Nothing but this style sheet and this script, which must not make markup of text either."""
-    return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
 def embedded(value: Any) -> str:
     """JSON that stays inside its element: ASCII, and nothing that could end or comment it out."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
@@ -146,15 +132,9 @@ def embedded(value: Any) -> str:
 
 
 def _environment() -> Any:
-    jinja = require("jinja2", "bench")
-    environment = jinja.Environment(
-        loader=jinja.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Every text that a template prints, so that none can be forgotten.
-        finalize=lambda value: visible(value) if type(value) is str else value,
+    # Every text that a template prints, so that none can be forgotten.
+    environment = templates(
+        TEMPLATES, finalize=lambda value: visible(value) if type(value) is str else value
     )
     environment.filters["markdown"] = _markdown
     environment.filters["number"] = number

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.findings import Finding
 from benchmarks.records import EpisodeRecord, Manifest
 from benchmarks.replay import play
 from benchmarks.run_folder import (
@@ -21,24 +22,6 @@ from benchmarks.run_folder import (
 )
 from benchmarks.runner import counts
 from benchmarks.suite import Item, Suite, resolve
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong.
-
-    Attributes:
-        code: in a word or two (`torn-line`); stable.
-        where: file, and line where there is one.
-        detail: what was found and what was expected.
-    """
-
-    code: str
-    where: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.where}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)

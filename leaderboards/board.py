@@ -8,19 +8,17 @@ without JavaScript: the script sorts tables, nothing else.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pages import content_policy, templates
 from leaderboards.bundle import ARCHIVE
 from leaderboards.charts import Chart, Point, chart
 from leaderboards.decisions import Log, read_log
 from leaderboards.entries import ENTRIES, Entry, load_entries
 from leaderboards.ranking import Table, rank, score
-from reason_env.errors import require
 
 TEMPLATES = Path(__file__).parent / "templates"
 GENERATOR = "reason-board"
@@ -122,38 +120,22 @@ def _common() -> dict[str, str]:
     style, script = (
         (TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "sort.js")
     )
-    policy = (
-        f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
     return {
         "style": style,
         "script": script,
-        "policy": policy,
+        "policy": content_policy(style, script),
         "generator": GENERATOR,
         "note": NOTE,
     }
 
 
 def _environment() -> Any:
-    jinja = require("jinja2", "bench")
-    environment = jinja.Environment(
-        loader=jinja.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(TEMPLATES)
     environment.filters["percent"] = lambda value: f"{100 * value:.1f}"
     environment.filters["tokens"] = lambda value: f"{value:,.0f}"
     environment.filters["place"] = lambda value: f"{value:.1f}"
     environment.filters["name"] = short_name
     return environment
-
-
-def _source(text: str) -> str:
-    """One style sheet or script, by its hash (browsers normalise line ends first)."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _clear(out: Path) -> None:

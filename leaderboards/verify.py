@@ -13,6 +13,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.findings import Finding
 from benchmarks.metrics import Estimate, wilson
 from leaderboards.bundle import Manifest, Submitter, code_hash
 from leaderboards.claims import Claim, read_claim
@@ -23,24 +24,6 @@ from leaderboards.strict import Refused
 TIER = "replayed"
 MAX_DISCREPANCIES = 50
 """No more are collected: one is enough to refuse."""
-
-
-@dataclass(frozen=True, slots=True)
-class Discrepancy:
-    """One thing that is wrong.
-
-    Attributes:
-        code: the rule that is broken (`forged-score`); stable.
-        where: file, and line where there is one.
-        detail: what was found and what was expected.
-    """
-
-    code: str
-    where: str
-    detail: str
-
-    def __str__(self) -> str:
-        return ": ".join(filter(None, [self.code, self.where, self.detail]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +66,7 @@ class Result:
         transcripts: a few episodes.
     """
 
-    discrepancies: tuple[Discrepancy, ...]
+    discrepancies: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
     submitter: Submitter = Submitter("")  # noqa: RUF009  (frozen)
     suite: str = ""
@@ -113,10 +96,10 @@ class _Enough(Exception):
 
 class _Log:
     def __init__(self) -> None:
-        self.found: list[Discrepancy] = []
+        self.found: list[Finding] = []
 
     def report(self, code: str, detail: str, where: str) -> None:
-        self.found.append(Discrepancy(code, where, detail))
+        self.found.append(Finding(code, where, detail))
         if len(self.found) >= MAX_DISCREPANCIES:
             raise _Enough
 
@@ -140,10 +123,10 @@ def verify(path: str | Path) -> Result:
     try:
         return _verify(Path(path), log)
     except Refused as error:
-        log.found.append(Discrepancy(error.code, "", error.detail))
+        log.found.append(Finding(error.code, "", error.detail))
     except _Enough:
         detail = f"stopped after {MAX_DISCREPANCIES} discrepancies"
-        log.found.append(Discrepancy("too-many", "", detail))
+        log.found.append(Finding("too-many", "", detail))
     return Result(tuple(log.found))
 
 

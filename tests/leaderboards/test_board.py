@@ -77,7 +77,8 @@ def test_policy_allows_one_style_and_one_script_and_nothing_else(site, name):
         (script,) = re.findall(r"<script>(.*?)</script>", page.source, re.DOTALL)
         assert policy == (
             f"default-src 'none'; style-src 'sha256-{sha256(style)}'; "
-            f"script-src 'sha256-{sha256(script)}'; base-uri 'none'; form-action 'none'"
+            f"script-src 'sha256-{sha256(script)}'; base-uri 'none'; form-action 'none'; "
+            "require-trusted-types-for 'script'; trusted-types 'none'"
         )
         names = {tag for tag, _ in page.tags}
         assert not names & {"img", "iframe", "object", "form", "base", "link", "image", "use"}
