@@ -1,0 +1,39 @@
+"""The baselines: trained, scored on every suite, reported; and again without any work."""
+
+from agents.learning.expert_iteration import ExpertIterationConfig
+from agents.learning.sft import SFTConfig
+from agents.learning.specs import EnvSpec
+from agents.models.tiny import TinyConfig
+from benchmarks.baselines import Plan, plan, run_baselines
+from benchmarks.suite import load_suite, suite_names
+
+ENVS = (EnvSpec.parse("Countdown-v0:level=1"), EnvSpec.parse("Hanoi-v0:level=1"))
+SMALL = Plan(
+    suites={"smoke": ("greedy",), "math-v1": ("greedy",)},
+    tiny=TinyConfig(layers=1, width=16, heads=2),
+    sft=SFTConfig(ENVS, expert_share=1.0, steps=2, batch=4, workers=0),
+    search=ExpertIterationConfig(ENVS, rounds=1, problems=4, simulations=2, budget_tokens=64),
+    limit=2,
+)
+
+
+def test_every_baseline_is_scored_and_reported_once(tmp_path):
+    said = []
+    report = run_baselines(SMALL, tmp_path, said.append).read_text()
+    assert len(said) == 8
+    assert "| expert | expert | 2 of 2 |" in report
+    assert "| expert | expert | 10 of 10 |" in report
+    for part in ("## smoke", "## math-v1", "| initialised | greedy |", "| trained | greedy |"):
+        assert part in report
+    assert "| GSM8K | 0 | 100 |" in report
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/**/*.json*")}
+    assert run_baselines(SMALL, tmp_path, lambda text: None).read_text() == report
+    assert files == {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/**/*.json*")}
+
+
+def test_the_published_plan_trains_on_all_of_core():
+    published = plan()
+    assert set(published.suites) <= set(suite_names())
+    assert len(published.sft.envs) == len(load_suite("core-v1").entries) == 60
+    assert published.sft.batch % 60 == published.search.problems % 60 == 0
+    assert all("split" not in dict(spec.kwargs) for spec in published.sft.envs)
