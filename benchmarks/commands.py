@@ -15,7 +15,6 @@ from rich.text import Text
 from agents.agent import AGENTS
 from benchmarks.compare import compare, judge
 from benchmarks.metrics import families, summarise
-from benchmarks.records import schema
 from benchmarks.run_folder import Run
 from benchmarks.sides import load_side
 from benchmarks.suite import load_suite, resolve, suite_names
@@ -158,56 +157,7 @@ def run(
         workers=workers,
         **arguments,
     )
-    _show_run(finished)
-
-
-@app.command(name="merge")
-def merge_shards(
-    shards: Annotated[list[Path], typer.Argument(help="Run folders of all shards.")],
-    out: Annotated[Path, typer.Option(help="A new run folder.")],
-) -> None:
-    """Make one run of all shards: the same records as of a run in one go."""
-    from benchmarks.merge import merge
-
-    _show_run(merge(shards, out))
-
-
-@app.command(name="schema")
-def show_schema(
-    name: Annotated[str, typer.Argument(help="run (run.json) or episode (episodes.jsonl).")],
-) -> None:
-    """The JSON Schema of what runs record."""
-    typer.echo(json.dumps(schema(name), indent=2))
-
-
-log = typer.Typer(help="Look after the records of a run.", no_args_is_help=True)
-app.add_typer(log, name="log")
-
-
-@log.command(name="check")
-def check_log(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
-    replay: Annotated[
-        bool, typer.Option("--replay", help="Play every recorded line again as well.")
-    ] = False,
-) -> None:
-    """Say what is wrong with a run's records; exit code 1 if something is."""
-    from benchmarks.log import check
-
-    found = check(run, replay)
-    for finding in found:
-        typer.echo(str(finding))
-    if found:
-        raise typer.Exit(1)
-    typer.echo(f"{run}: nothing is wrong")
-
-
-@log.command(name="recover")
-def recover_log(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
-    """Keep every whole episode of a damaged run; the run command plays the others again."""
-    from benchmarks.log import recover
-
-    typer.echo(recover(run))
+    show_run(finished)
 
 
 @app.command()
@@ -395,7 +345,7 @@ def _assignment(text: str, form: str) -> tuple[str, str]:
     return name, value
 
 
-def _show_run(finished: Run) -> None:
+def show_run(finished: Run) -> None:
     """The outcome, and where it lies."""
     groups = families(finished.episodes)
     parts = [*groups.items()] if len(groups) > 1 else []

@@ -212,7 +212,7 @@ def execute(
         write_manifest(out, manifest)
         todo = [(items[i], search_seed(manifest.config["seed"], items[i])) for i in journal.missing]
         chunks = [todo[start : start + chunk] for start in range(0, len(todo), chunk)]
-        kept = _with_trees(items.values(), trees)
+        kept = _with_trees(problems.items, trees)  # of the suite: shards keep what the whole does
         have = [*journal.done, *journal.ahead]
         with bar(problems.suite.name, manifest, have, progress) as advance:
             for batch in (executor or local(player))(chunks, kept):

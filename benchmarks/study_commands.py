@@ -1,4 +1,4 @@
-"""Commands of `reason-bench` that study search and reward models, on the app of `commands`."""
+"""Commands of `reason-bench` that study search and reward models, on `record_commands`' app."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.commands import app
+from benchmarks.record_commands import app
 
 __all__ = ["app"]
 
