@@ -152,7 +152,7 @@ def _lines(path: Path) -> Iterator[_Line]:
                 continue
             try:
                 yield _Line(number, data, EpisodeRecord.from_json(parse(data)))
-            except (ValueError, RecursionError) as error:
+            except ValueError as error:
                 yield _Line(number, data, None, "not-an-episode", str(error)[:200])
 
 

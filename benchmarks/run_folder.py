@@ -162,9 +162,12 @@ def parse(line: bytes) -> Any:
     """One line of JSON.
 
     Raises:
-        ValueError: it is not, or it has a number that is none.
+        ValueError: it is not, it has a number that is none, or it is nested without end.
     """
-    return json.loads(line, parse_constant=_no_constant)
+    try:
+        return json.loads(line, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def read_trees(folder: Path) -> dict[int, Tree]:
