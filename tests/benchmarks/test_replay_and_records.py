@@ -147,7 +147,7 @@ def test_a_torn_line_does_not_count_and_a_wrong_one_is_named(tmp_path):
     with pytest.raises(ValueError, match="line 2: index 0, expected 1"):
         read_episodes(path, range(9))
     path.write_text(first + "[" * 100_000 + "\n")
-    with pytest.raises(ValueError, match="line 2: nested too deeply.*log recover"):
+    with pytest.raises(ValueError, match=r"line 2: nested too deeply.*log recover"):
         read_episodes(path, range(9))
     path.write_text(first + "{}\n")
     with pytest.raises(ValueError, match="line 2: The episode's field 'index' is missing"):
