@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import os
 import platform
 import re
@@ -16,12 +18,21 @@ _MOST_FILES = 50
 """Changed files that are named; more are only counted."""
 
 
-def capture() -> dict[str, Any]:
-    """Packages, commit and files that differ from it, Python, hardware; no names of users or
-    machines."""
+OURS = ("reason_env", "agents", "benchmarks")
+"""What decides an episode: environments, searches and models, and how they are run."""
+
+
+def capture(agent: str | None = None) -> dict[str, Any]:
+    """Packages, commit and files that differ from it, hashes of the code, Python, hardware; no
+    names of users or machines.
+
+    Args:
+        agent: `package.module:make` if one plays, whose code then counts too.
+    """
     commit, changed = _commit(Path(__file__).resolve().parent.parent)
     return {
         "packages": _packages(),
+        "code": code_hashes(agent),
         "commit": commit,
         "dirty": None if changed is None else bool(changed),
         "dirty_files": changed,
@@ -34,6 +45,37 @@ def capture() -> dict[str, Any]:
             **_torch(),
         },
     }
+
+
+def code_hashes(agent: str | None = None) -> dict[str, str]:
+    """`source_hash` of each package that decides an episode.
+
+    Args:
+        agent: `package.module:make`; its top-level package or module is one of them.
+    """
+    names = [*OURS]
+    if agent is not None and ":" in agent:
+        names += [agent.partition(":")[0].partition(".")[0]]
+    found = {}
+    for name in dict.fromkeys(names):
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.submodule_search_locations:
+            found[name] = source_hash(Path(next(iter(spec.submodule_search_locations))))
+        elif spec is not None and spec.origin is not None:
+            found[name] = source_hash(Path(spec.origin))
+    return found
+
+
+def source_hash(root: Path) -> str:
+    """SHA-256 over the Python sources in a folder, names and contents in order; or of one file."""
+    if root.is_file():
+        return hashlib.sha256(root.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).as_posix()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def _packages() -> dict[str, str | None]:

@@ -175,7 +175,7 @@ class Manifest:
     episodes: Count
     """How many episodes this run has to play: the denominator of its score."""
     environment: Mapping[str, Any]
-    """`packages`, `commit`, `dirty`, `dirty_files`, `python`, `hardware` at the start."""
+    """`packages`, `code`, `commit`, `dirty`, `dirty_files`, `python`, `hardware` at the start."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """The strategy's options that were not given, as they stood then."""
     resumed_under: Annotated[tuple[Mapping[str, Any], ...], Strict(False)] = ()

@@ -130,7 +130,7 @@ def run_suite(
         label=label,
         model=source_of(model),
         episodes=len(shard_of(problems, shard)),
-        environment=capture(),
+        environment=capture(agent),
         defaults=defaults,
         shard=shard,
     )

@@ -40,11 +40,13 @@ class Entry:
         env: id at step granularity, as for `gymnasium.make`.
         kwargs: its keyword arguments (level, split, ...); JSON.
         episodes: how many distinct problems.
+        seed: of its problems; None: the suite's.
     """
 
     env: str
     kwargs: Mapping[str, Any]
     episodes: int
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,9 @@ class Suite:
         value = json.loads(json.dumps(asdict(self)))  # tuples become lists
         if self.line_tokens is None:
             del value["line_tokens"]  # suites of before it keep their hash
+        for entry in value["entries"]:
+            if entry["seed"] is None:
+                del entry["seed"]
         return value
 
     @classmethod
@@ -86,14 +91,21 @@ class Suite:
         entries = []
         for number, raw in enumerate(value["entries"]):
             what = f"suite entry {number}"
-            raw = _fields(raw, what, {"env": str, "episodes": int}, {"kwargs": dict})
+            raw = _fields(
+                raw, what, {"env": str, "episodes": int}, {"kwargs": dict, "seed": int}
+            )
             if raw["episodes"] < 1:
                 raise ValueError(f"{what}: episodes must be 1 or more, received {raw['episodes']}")
-            entries.append(Entry(raw["env"], raw.get("kwargs", {}), raw["episodes"]))
+            entries.append(
+                Entry(raw["env"], raw.get("kwargs", {}), raw["episodes"], raw.get("seed"))
+            )
         if not entries:
             raise ValueError("suite: entries must not be empty")
-        if value["seed"] < 0:
-            raise ValueError(f"suite: seed must be 0 or more, received {value['seed']}")
+        for what, seed in [("suite", value["seed"])] + [
+            (f"suite entry {number}", entry.seed) for number, entry in enumerate(entries)
+        ]:
+            if seed is not None and seed < 0:
+                raise ValueError(f"{what}: seed must be 0 or more, received {seed}")
         for name in ("budget_tokens", "line_tokens"):
             number = value.get(name)
             if number is not None and number < 1:
@@ -192,7 +204,8 @@ def resolve(suite: Suite, limit: int | None = None) -> Resolved:
     for entry in suite.entries:
         env = make_env(entry.env, entry.kwargs)
         digest.update(_dumps(_settings(env)).encode())
-        key = (suite.name, suite.version, suite.seed, entry.env, _dumps(entry.kwargs))
+        start = suite.seed if entry.seed is None else entry.seed
+        key = (suite.name, suite.version, start, entry.env, _dumps(entry.kwargs))
         wanted = entry.episodes if limit is None else min(limit, entry.episodes)
         draws, repeats = 0, 0
         # The last of a list's problems is drawn with a probability of 1 in as many as there are.

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import reason_env
+from benchmarks.environment import source_hash
 from benchmarks.run_folder import load_run
 from leaderboards import strict
 from leaderboards.files import EPISODES, MANIFEST, NAMES, RUN, Seen, write_archive
@@ -115,14 +116,8 @@ class Manifest:
 
 
 def code_hash() -> str:
-    """SHA-256 over the sources of `reason_env`: names and contents, in order."""
-    root = Path(reason_env.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).as_posix()):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()
+    """SHA-256 over the sources of `reason_env`."""
+    return source_hash(Path(reason_env.__file__).parent)
 
 
 def pack(run_folder: str | Path, out: str | Path, submitter: Submitter) -> Path:
