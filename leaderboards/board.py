@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.pages import content_policy, templates
 from leaderboards.bundle import ARCHIVE
 from leaderboards.charts import Chart, Point, chart
-from leaderboards.decisions import Log, read_log
+from leaderboards.decisions import REPLAYED, RERUN, SPOT_REGENERATED, Log, read_log
 from leaderboards.entries import ENTRIES, Entry, load_entries
 from leaderboards.ranking import Table, rank, score
 
@@ -27,11 +27,11 @@ NOTE = (
     "chose them."
 )
 TIERS = {
-    "replayed": "every recorded action was played again and earns the score; who chose the actions "
+    REPLAYED: "every recorded action was played again and earns the score; who chose the actions "
     "is not proved.",
-    "spot-regenerated": "besides, the model and its strategy were run again on a sample of the "
-    "problems, and what they wrote is what was recorded.",
-    "rerun": "besides, the whole suite was run again from the model, and the score came out.",
+    SPOT_REGENERATED: "besides, episodes drawn at random were generated again from the published "
+    "weights, token by token, and are what was recorded.",
+    RERUN: "besides, all episodes were generated again, and are what was recorded.",
 }
 """How far an entry was checked, from the least to the most."""
 

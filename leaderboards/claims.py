@@ -33,6 +33,7 @@ class Claim:
     """The parts of `run.json` that the board shows or the verifier compares.
 
     Attributes:
+        config, defaults: of the run, as they stand there.
         problems: the suite it names, resolved here from this repository's own data.
         player: the model as the submitter calls it, or the agent.
         model_digest: sha256 of the weights as claimed, or None.
@@ -45,6 +46,8 @@ class Claim:
         oracle: whether the configuration itself says that something read the verifier.
     """
 
+    config: Mapping[str, Any]
+    defaults: Mapping[str, Any]
     problems: Resolved
     player: str
     model_digest: str | None
@@ -96,6 +99,8 @@ def read_claim(data: bytes) -> Claim:
     options = _options(value)
     budget = config["budget_tokens"]
     return Claim(
+        config=config,
+        defaults=value["defaults"],
         problems=_problems(config),
         player=strict.line_of_text(player, f"{RUN}: model or agent", 200),
         model_digest=model_digest,

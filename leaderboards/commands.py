@@ -14,7 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboards import board, bundle, decisions, entries, submission, verify
+from leaderboards import regenerate as regeneration
+from leaderboards.board import TIERS
 from leaderboards.entries import NotAccepted
+from leaderboards.regenerate import SAMPLE
 from leaderboards.strict import Refused
 from leaderboards.verify import Result
 
@@ -28,6 +31,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 Entries = Annotated[Path, typer.Option("--entries", help="Folder of the entries.")]
+Model = Annotated[
+    str | None,
+    typer.Option(help="Folder or hub id of the published weights: generate episodes again."),
+]
+RewardModel = Annotated[
+    str | None, typer.Option(help="Likewise of the model that served the guide.")
+]
+Agent = Annotated[
+    str | None,
+    typer.Option(help="In place of a model: random, expert, or package.module:make (imported!)."),
+]
+Sample = Annotated[int, typer.Option(help="Episodes that are generated again, drawn at random.")]
+Rerun = Annotated[bool, typer.Option("--rerun", help="Generate all of them again.")]
+SampleSeed = Annotated[
+    int | None, typer.Option(help="Of the draw, to repeat one. [default: a new one each time]")
+]
 
 
 @app.command()
@@ -45,16 +64,62 @@ def pack(
 @app.command("verify")
 def verify_command(
     path: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Directory or .tar.gz.")],
+    model: Model = None,
+    reward_model: RewardModel = None,
+    agent: Agent = None,
+    sample: Sample = SAMPLE,
+    rerun: Rerun = False,
+    sample_seed: SampleSeed = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
 ) -> None:
     """Replay every recorded action and recompute the score; exit code 1 if refused."""
-    result = verify.verify(path)
+    source = _source(model, reward_model, agent)
+    if source is None and (rerun or sample_seed is not None or sample != SAMPLE):
+        raise ValueError("To generate episodes again, name what wrote them: --model or --agent")
+    if source is None:
+        result = verify.verify(path)
+    else:
+        result = regeneration.regenerate(
+            path, source, sample=None if rerun else sample, seed=sample_seed
+        )
     if as_json:
         print(json.dumps({"accepted": result.accepted, **asdict(result)}, indent=2))
     else:
         show(result)
     if not result.accepted:
         raise typer.Exit(REFUSED)
+
+
+@app.command()
+def regenerate(
+    entry: Annotated[str, typer.Argument(help="Id of an entry: the name of its folder.")],
+    model: Model = None,
+    reward_model: RewardModel = None,
+    agent: Agent = None,
+    sample: Sample = SAMPLE,
+    rerun: Rerun = False,
+    sample_seed: SampleSeed = None,
+    folder: Entries = entries.ENTRIES,
+) -> None:
+    """Generate episodes of an entry again from its weights; its tier rises if nothing differs."""
+    source = _source(model, reward_model, agent) or regeneration.Source()
+    try:
+        result, decision = regeneration.raise_tier(
+            entry, source, folder, sample=None if rerun else sample, seed=sample_seed
+        )
+    except NotAccepted as error:
+        show(error.result)
+        print(error, file=sys.stderr)
+        raise typer.Exit(REFUSED) from None
+    show(result)
+    _announce(decision)
+
+
+def _source(
+    model: str | None, reward_model: str | None, agent: str | None
+) -> regeneration.Source | None:
+    given = (model, reward_model, agent)
+    return regeneration.Source(*given) if any(value is not None for value in given) else None
 
 
 @app.command()
@@ -104,8 +169,14 @@ def reinstate(
 
 
 def _decide(entry: str, action: str, reason: str, folder: Path) -> None:
-    decision = entries.decide(entry, action, reason, folder)
-    print(f"Decision {decision.number} of {decision.date}: {action} {entry}")
+    _announce(entries.decide(entry, action, reason, folder))
+
+
+def _announce(decision: decisions.Decision) -> None:
+    print(
+        f"Decision {decision.number} of {decision.date}: {decision.action} {decision.entry} "
+        f"({decision.reason})"
+    )
 
 
 @app.command("check-submission")
@@ -140,7 +211,7 @@ def show(result: Result) -> None:
             "accuracy": f"{accuracy.value:.1%}, 95 % interval {accuracy.low:.1%} to "
             f"{accuracy.high:.1%} ({score.solved} of {score.episodes})",
             "tokens": f"{score.tokens:.0f} per problem, budget {result.budget_tokens or 'none'}",
-            "tier": f"{result.tier}: the actions earn this score; who chose them is not proved",
+            "tier": f"{result.tier}: {TIERS[result.tier]}",
         }.items():
             table.add_row(key, Text(value))
         Console().print(table)

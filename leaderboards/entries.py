@@ -2,7 +2,7 @@
 
     entries/<id>/entry.json      id, date, and what was verified when it was added
     entries/<id>/bundle.tar.gz   the bundle, written anew from what was read
-    entries/decisions.jsonl      removals and reinstatements (see `leaderboards.decisions`)
+    entries/decisions.jsonl      removals, reinstatements, tiers (see `leaderboards.decisions`)
 
 `entry.json` is a receipt for people who review the change; the board verifies the bundle again
 and believes nothing else. A removed entry keeps its folder, so that neither its id nor its actions
@@ -23,7 +23,7 @@ from typing import Any
 
 from leaderboards import strict
 from leaderboards.bundle import ARCHIVE
-from leaderboards.decisions import Decision, Log, read_log
+from leaderboards.decisions import Decision, Log, read_log, tier_of
 from leaderboards.files import members, write_archive
 from leaderboards.strict import Refused
 from leaderboards.verify import Result, verify
@@ -53,6 +53,11 @@ class Entry:
     result: Result
     bundle: Path
     decisions: tuple[Decision, ...] = ()
+
+    @property
+    def tier(self) -> str:
+        """How far it was checked."""
+        return tier_of(self.decisions)
 
 
 class NotAccepted(ValueError):
@@ -144,11 +149,12 @@ def check_new(result: Result, entries: str | Path, *, partial: bool = False) -> 
 def decide(
     entry: str, action: str, reason: str, entries: str | Path = ENTRIES, *, date: str | None = None
 ) -> Decision:
-    """Remove an entry from the board, or reinstate it; the log of decisions gets one more line.
+    """Remove an entry from the board, reinstate it or raise its tier; the log of decisions gets one
+    more line.
 
     Args:
         entry: its id.
-        action: `remove` or `reinstate`.
+        action: `remove`, `reinstate`, or the new tier.
         reason: for the public, at most 500 characters.
         entries: folder of the entries.
         date: day as YYYY-MM-DD; None: today.
@@ -158,8 +164,17 @@ def decide(
         Refused: the decision breaks a rule (nothing is written), or the log is damaged.
     """
     log = read_log(entries)
-    choose(entry, [folder.name for folder in _folders(entries)], "entry")
-    return log.append(entry, action, reason, date or _today())
+    folder_of(entry, entries)
+    return log.decide(entry, action, reason, date or _today())
+
+
+def folder_of(entry: str, entries: str | Path = ENTRIES) -> Path:
+    """The folder of an entry.
+
+    Raises:
+        ValueError: there is no such entry; names the nearest.
+    """
+    return Path(entries) / choose(entry, [folder.name for folder in _folders(entries)], "entry")
 
 
 def entry_id(result: Result) -> str:
@@ -223,7 +238,7 @@ def _folders(entries: str | Path) -> list[Path]:
 
 def _check_known(log: Log, folders: Sequence[Path]) -> None:
     names = [folder.name for folder in folders]
-    for decision in log.decisions:
+    for decision in log.lines:
         try:
             choose(decision.entry, names, "entry")
         except ValueError as error:

@@ -101,7 +101,7 @@ def replay_all(recorded: Iterable[bytes], claim: Claim, report: Report) -> Repla
     for number, line in enumerate(recorded, 1):
         where = f"{EPISODES}, line {number}"
         try:
-            record = _parse(line)
+            record = parse(line)
         except Refused as error:
             report(error.code, error.detail, where)
             continue
@@ -139,7 +139,12 @@ class _Environments:
         return self._envs[key]
 
 
-def _parse(line: bytes) -> EpisodeRecord:
+def parse(line: bytes) -> EpisodeRecord:
+    """A line of `episodes.jsonl`, read strictly.
+
+    Raises:
+        Refused: names the rule that is broken.
+    """
     value = strict.loads(line, "episode")
     try:
         return EpisodeRecord.from_json(value)

@@ -17,11 +17,11 @@ from benchmarks.findings import Finding
 from benchmarks.metrics import Estimate, wilson
 from leaderboards.bundle import Manifest, Submitter, code_hash
 from leaderboards.claims import Claim, read_claim
+from leaderboards.decisions import REPLAYED
 from leaderboards.files import EPISODES, RUN, Seen, members
 from leaderboards.replays import Part, Replayed, Transcript, replay_all
 from leaderboards.strict import Refused
 
-TIER = "replayed"
 MAX_DISCREPANCIES = 50
 """No more are collected: one is enough to refuse."""
 
@@ -78,7 +78,7 @@ class Result:
     budget_tokens: int | None = None
     label: str = ""
     division: str = "open"
-    tier: str = TIER
+    tier: str = REPLAYED
     score: Score | None = None
     environment_code: str = ""
     bundle: str = ""

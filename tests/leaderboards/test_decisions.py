@@ -56,7 +56,7 @@ def chain(entries, *decisions):
 
 def test_no_decisions(tmp_path):
     log = read_log(tmp_path)
-    assert (log.decisions, dict(log.removed), log.head) == ((), {}, "0" * 64)
+    assert (log.lines, dict(log.removed), log.head) == ((), {}, "0" * 64)
 
 
 def test_removed_and_reinstated(entries, expert, random):
@@ -197,7 +197,7 @@ def test_log_is_a_plain_file(entries, tmp_path):
         (None, "remove", "", "must not be empty"),
         (None, "remove", "a\x1b[0m", "control character"),
         (None, "remove", "\u2066x", "direction-changing"),
-        (None, "hide", "why", "'hide' is not one of remove, reinstate"),
+        (None, "hide", "why", "'hide' is not one of remove, reinstate, spot-regenerated, rerun"),
         (None, "reinstate", "why", "which is not removed"),
     ],
 )

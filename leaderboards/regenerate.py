@@ -1,0 +1,260 @@
+"""Did this model write these lines? Recorded episodes are generated again, token by token.
+
+    regenerate("bundle.tar.gz", model="org/model").tier        # "spot-regenerated"
+
+Replay proves that lines earn a score, not who chose them. This does, for the episodes it draws:
+the published weights have the digest that the run names, and with the run's strategy, settings and
+seeds they write exactly what was recorded. Another processor or version of torch may round
+otherwise and so write otherwise at a near tie: then the answer is "not proved", not "forged".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents.agent import load_agent
+from agents.search import strategy_names
+from benchmarks.executors import local
+from benchmarks.findings import Finding
+from benchmarks.players import Player, PlayerSpec, load_writer
+from benchmarks.records import EpisodeRecord
+from benchmarks.runner import CHUNK, check_arguments, prepare, score, search_seed
+from leaderboards import strict
+from leaderboards.bundle import Manifest
+from leaderboards.claims import Claim, read_claim
+from leaderboards.decisions import RERUN, SPOT_REGENERATED, Decision, read_log
+from leaderboards.entries import BUNDLE, ENTRIES, NotAccepted, decide, entry_id, folder_of
+from leaderboards.files import EPISODES, RUN, members
+from leaderboards.replays import parse
+from leaderboards.strict import Refused, shown
+from leaderboards.verify import MAX_DISCREPANCIES, Result, verify
+
+if TYPE_CHECKING:
+    from agents.models import LanguageModel
+
+SAMPLE = 40
+"""Episodes drawn: a run of which one in ten was written otherwise is caught with 98.5 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the operator says wrote a bundle; nothing is loaded because a bundle names it.
+
+    Attributes:
+        model: directory or hub id of the published weights, or a model that is loaded already;
+            either this or `agent`.
+        reward_model: likewise of the model that served the guide, if the run names one.
+        agent: `random`, `expert`, or `package.module:make`, which is imported.
+    """
+
+    model: str | Path | LanguageModel | None = None
+    reward_model: str | Path | LanguageModel | None = None
+    agent: str | None = None
+
+
+def regenerate(
+    bundle: str | Path, source: Source, *, sample: int | None = SAMPLE, seed: int | None = None
+) -> Result:
+    """Verify a bundle, then generate some of its episodes again and compare them.
+
+    Args:
+        bundle: directory or `.tar.gz`.
+        source: what is to write them.
+        sample: so many episodes, drawn at random; None: all of them.
+        seed: of the draw. None: a new one, since a submitter who knew it would know which episodes
+            to write honestly.
+
+    Returns:
+        The result, of tier `spot-regenerated` or `rerun` if it is accepted.
+
+    Raises:
+        FileNotFoundError: no such bundle or weights.
+        ValueError: a bad argument, or weights that cannot be loaded.
+    """
+    if sample is not None and sample < 1:
+        raise ValueError(f"sample must be 1 or more, received {sample}")
+    if (source.model is None) == (source.agent is None):
+        raise ValueError("Name the model or the agent that wrote the bundle, and not both")
+    result = verify(bundle)
+    if not result.accepted:
+        return result
+    seed = secrets.randbits(63) if seed is None else seed
+    try:
+        claim, records = _read(Path(bundle), result.bundle)
+        drawn = _drawn(len(records), sample, seed)
+        found = tuple(islice(_differences(claim, records, source, drawn), MAX_DISCREPANCIES))
+    except Refused as error:
+        found = (Finding(error.code, RUN, error.detail),)
+    if found:
+        return replace(result, discrepancies=found)
+    everything = len(drawn) == len(records)
+    note = (
+        f"{len(drawn):,} of {len(records):,} episodes were generated again, and nothing differs: "
+        + (f"weights {result.model_digest}" if source.agent is None else f"agent {source.agent}")
+        + ("" if everything else f"; they were drawn with seed {seed}")
+    )
+    tier = RERUN if everything else SPOT_REGENERATED
+    return replace(result, tier=tier, notes=(*result.notes, note))
+
+
+def raise_tier(
+    entry: str,
+    source: Source,
+    entries: str | Path = ENTRIES,
+    *,
+    sample: int | None = SAMPLE,
+    seed: int | None = None,
+) -> tuple[Result, Decision]:
+    """Generate an entry's episodes again; its new tier goes into the log of decisions.
+
+    Args:
+        entry: its id.
+        source, sample, seed: as for `regenerate`.
+        entries: folder of the entries.
+
+    Raises:
+        NotAccepted: something differs; nothing is logged.
+        ValueError: no such entry.
+        Refused: it has that tier already, or is removed.
+    """
+    folder = folder_of(entry, entries)
+    if entry in read_log(entries).removed:  # before hours of work, not after
+        raise Refused("wrong-action", f"{entry} is removed from the board")
+    result = regenerate(folder / BUNDLE, source, sample=sample, seed=seed)
+    if not result.accepted:
+        raise NotAccepted(f"Not proved: {result.discrepancies[0]}", result)
+    if entry_id(result) != entry:
+        raise ValueError(f"{folder} is not an entry: its bundle's id is {entry_id(result)}")
+    *_, proved = result.notes
+    return result, decide(entry, result.tier, proved, entries)
+
+
+def _read(bundle: Path, digest: str) -> tuple[Claim, list[EpisodeRecord]]:
+    """The claim and the records, in the suite's order, of a bundle that was accepted.
+
+    Raises:
+        Refused: it is not the one that was accepted.
+    """
+    files = members(bundle)
+    head = next(files).whole()
+    if hashlib.sha256(head).hexdigest() != digest:
+        raise Refused("changed", "the bundle was changed meanwhile")
+    manifest = Manifest.from_bytes(head)
+    run = next(files)
+    claim = read_claim(run.whole())
+    episodes = next(files)
+    records = sorted(map(parse, episodes.lines()), key=lambda record: record.index)
+    if manifest.files != {RUN: run.finish(), EPISODES: episodes.finish()}:
+        raise Refused("changed", "the bundle was changed meanwhile")
+    return claim, records
+
+
+def _drawn(count: int, sample: int | None, seed: int) -> list[int]:
+    """Indices of the episodes to generate."""
+    if sample is None or sample >= count:
+        return list(range(count))
+    return sorted(np.random.default_rng(seed).choice(count, sample, replace=False).tolist())
+
+
+def _differences(
+    claim: Claim, records: Sequence[EpisodeRecord], source: Source, drawn: Sequence[int]
+) -> Iterator[Finding]:
+    """What the source writes otherwise than was recorded.
+
+    Raises:
+        Refused: the source is another than the run names, or cannot be run as it says.
+        FileNotFoundError, ValueError: the source cannot be loaded.
+    """
+    player, run_seed = _player(claim, source)
+    items = [claim.problems.items[index] for index in drawn]
+    pairs = [(item, search_seed(run_seed, item)) for item in items]
+    chunks = [pairs[start : start + CHUNK] for start in range(0, len(pairs), CHUNK)]
+    for batch in local(player)(chunks, ()):
+        for item, played in batch.pairs:
+            if detail := _difference(records[item.index], score(item, played)):
+                where = f"{EPISODES}, episode {item.index}"
+                yield Finding("not-regenerated", where, detail)
+
+
+def _player(claim: Claim, source: Source) -> tuple[Player, int]:
+    """The source as the claim says that it was run, and the seed of its sampling."""
+    spec, seed = _spec(claim, source)
+    try:
+        check_arguments(spec, seed=seed)
+        player, config, defaults = prepare(spec, claim.problems, seed)
+    except Exception as error:  # settings of a stranger
+        raise Refused("cannot-run", f"{type(error).__name__}: {shown(str(error), 200)}") from error
+    for what, ours, theirs in (
+        ("config", config, claim.config),
+        ("defaults", defaults, claim.defaults),
+    ):
+        for key in sorted({*ours, *theirs} - {"suite"}):
+            one, other = theirs.get(key), ours.get(key)
+            # As text: 1 == True == 1.0 in Python, but not in JSON.
+            if json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True):
+                code = "wrong-model" if key in ("model_digest", "agent") else "wrong-settings"
+                raise Refused(
+                    code, f"{what}.{key} is {shown(one)}, but what was run here has {shown(other)}"
+                )
+    return player, seed
+
+
+def _spec(claim: Claim, source: Source) -> tuple[PlayerSpec, int]:
+    """The same as a spec; the source is loaded, so that what fails later is the claim's fault."""
+    config = claim.config
+    named = config["agent"]
+    if (named is None) != (source.agent is None):
+        played = "a model" if named is None else f"the agent {shown(named)}"
+        raise Refused("wrong-model", f"the bundle is a run of {played}")
+    seed = strict.whole(config.get("seed"), f"{RUN}: seed")
+    if source.agent is not None:
+        load_agent(source.agent)
+        return PlayerSpec(agent=source.agent, prompt=config.get("prompt")), seed
+    options = dict(config["options"])
+    guide, critic = options.pop("guide", None), options.pop("reward_model", None)
+    if (critic is None) != (source.reward_model is None):
+        used = "no reward model" if critic is None else f"a reward model, {shown(critic)}"
+        raise Refused("wrong-model", f"the bundle is a run with {used}")
+    assert source.model is not None
+    return (
+        PlayerSpec(
+            load_writer(source.model),
+            strict.one_of(config["strategy"], f"{RUN}: strategy", strategy_names()),
+            options,
+            config["budget_tokens"],
+            guide,
+            None if source.reward_model is None else load_writer(source.reward_model),
+            prompt=config.get("prompt"),
+            line_tokens=config.get("line_tokens", claim.problems.suite.line_tokens),
+        ),
+        seed,
+    )
+
+
+def _difference(recorded: EpisodeRecord, again: EpisodeRecord) -> str:
+    """The first thing in which two records differ; empty if in nothing."""
+    for number, (one, other) in enumerate(zip_longest(recorded.tokens, again.tokens), 1):
+        for place, (token, other_token) in enumerate(zip_longest(one or (), other or ()), 1):
+            if token != other_token:
+                return (
+                    f"line {number}, token {place}: {_name(token)} recorded, "
+                    f"{_name(other_token)} generated"
+                )
+    for name in ("actions", "status", "division", "ledger"):
+        one, other = getattr(recorded, name), getattr(again, name)
+        if one != other:
+            return f"{name}: {shown(one)} recorded, {shown(other)} generated"
+    return ""
+
+
+def _name(token: int | None) -> str:
+    return "the end" if token is None else str(token)
