@@ -9,7 +9,8 @@ without JavaScript: the script sorts tables, nothing else.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from benchmarks.pages import content_policy, templates
 from leaderboards.bundle import ARCHIVE
 from leaderboards.charts import Chart, Point, chart
 from leaderboards.decisions import REPLAYED, RERUN, SPOT_REGENERATED, Log, read_log
-from leaderboards.entries import ENTRIES, Entry, load_entries
+from leaderboards.entries import ENTRIES, Entry, load_entries, rounds_beside
 from leaderboards.ranking import Table, rank, score
+from leaderboards.rounds import Round, load_round, round_names
 
 TEMPLATES = Path(__file__).parent / "templates"
 GENERATOR = "reason-board"
@@ -50,16 +52,21 @@ def render(entries: str | Path = ENTRIES, out: str | Path = "build/board") -> Pa
         ValueError: an entry does not pass, the log of decisions is damaged, or `out` holds
             something else.
     """
-    return write(load_entries(entries), read_log(entries), out)
+    folder = rounds_beside(entries)
+    rounds = [load_round(name, folder) for name in round_names(folder)]
+    return write(load_entries(entries), read_log(entries), out, rounds)
 
 
-def write(entries: Sequence[Entry], log: Log, out: str | Path) -> Path:
+def write(
+    entries: Sequence[Entry], log: Log, out: str | Path, rounds: Sequence[Round] = ()
+) -> Path:
     """Write the pages of entries that were verified just now.
 
     Args:
         entries: those that are not removed.
         log: the decisions, for what is removed.
         out: as for `render`.
+        rounds: the sealed rounds, with all commitments.
 
     Returns:
         The start page.
@@ -86,6 +93,8 @@ def write(entries: Sequence[Entry], log: Log, out: str | Path) -> Path:
         **common,
         tables=[(table, picture(table)) for table in tables],
         log=log,
+        rounds=rounds,
+        played=_played(entries),
         tiers=TIERS,
     )
     index.write_text(page, encoding="utf-8")
@@ -106,6 +115,15 @@ def picture(table: Table) -> Chart:
             for row in table.rows
         ]
     )
+
+
+def _played(entries: Sequence[Entry]) -> Mapping[tuple[str, str, str], list[Entry]]:
+    """The entries of sealed rounds, by what was committed to."""
+    found: dict[tuple[str, str, str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        result = entry.result
+        found[result.round, result.commitment, result.submitter.name].append(entry)
+    return found
 
 
 def short_name(entry: Entry) -> str:

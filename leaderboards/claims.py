@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from benchmarks import records
-from benchmarks.suite import Resolved, load_suite, resolve, suite_names
+from benchmarks.suite import Resolved, Suite, load_suite, resolve, suite_names
 from leaderboards import strict
+from leaderboards.commitments import one_code, player_digest
 from leaderboards.files import RUN
-from leaderboards.strict import Refused
+from leaderboards.rounds import ROUNDS, SEALED, Round, load_round, round_names
+from leaderboards.strict import Refused, shown
 
 _CONFIG = (
     "suite",
@@ -29,10 +32,24 @@ _MOST = 10**6
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """Where the problems of a sealed round come from.
+
+    Attributes:
+        digest: of the player, as the run names it; somebody committed to it.
+    """
+
+    round: Round
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """The parts of `run.json` that the board shows or the verifier compares.
 
     Attributes:
+        sealed: the round that its problems are of, and the commitment to its player; None: they
+            are a public suite's.
         config, defaults: of the run, as they stand there.
         problems: the suite it names, resolved here from this repository's own data.
         player: the model as the submitter calls it, or the agent.
@@ -46,6 +63,7 @@ class Claim:
         oracle: whether the configuration itself says that something read the verifier.
     """
 
+    sealed: Sealed | None
     config: Mapping[str, Any]
     defaults: Mapping[str, Any]
     problems: Resolved
@@ -63,15 +81,28 @@ class Claim:
     def suite(self) -> str:
         """The suite's name and version, and its limit if it has one: what scores may be compared
         within."""
-        suite = self.problems.suite
+        suite, limit = self.problems.suite, self.problems.limit
+        base, _, round_name = suite.name.partition(SEALED)
         version = f"v{suite.version}"
-        name = suite.name if suite.name.endswith(f"-{version}") else f"{suite.name} {version}"
-        limit = self.problems.limit
+        name = base if base.endswith(f"-{version}") else f"{base} {version}"
+        if round_name:
+            name += f", round {round_name}"
         return name if limit is None else f"{name}, first {limit}"
 
+    @property
+    def comparable(self) -> str:
+        """Equal for runs whose scores may be compared: of the same problems, or of a sealed round,
+        where every player has its own."""
+        if self.sealed is None:
+            return self.problems.hash
+        return f"{self.sealed.round.digest}, {self.problems.limit}"
 
-def read_claim(data: bytes) -> Claim:
+
+def read_claim(data: bytes, rounds: Path = ROUNDS) -> Claim:
     """Check `run.json`.
+
+    Args:
+        rounds: folder of the sealed rounds.
 
     Raises:
         Refused: names the rule that is broken.
@@ -85,7 +116,7 @@ def read_claim(data: bytes) -> Claim:
         raise Refused("not-done", f"{RUN}: one shard of a run; merge all of them first")
     strict.whole(value["format"], f"{RUN}: format", records.FORMAT, records.FORMAT)
     if value["status"] != "done":
-        raise Refused("not-done", f"{RUN}: status is {strict.shown(value['status'])}, not 'done'")
+        raise Refused("not-done", f"{RUN}: status is {shown(value['status'])}, not 'done'")
     config = strict.fields(value["config"], f"{RUN}: config", _CONFIG, value["config"])
     model, agent, strategy = value["model"], config["agent"], config["strategy"]
     if (agent is None) == (strategy is None):
@@ -98,10 +129,12 @@ def read_claim(data: bytes) -> Claim:
         player = f"unnamed model {(model_digest or '')[:12]}".strip()
     options = _options(value)
     budget = config["budget_tokens"]
+    suite, sealed = _suite(value, rounds)
     return Claim(
+        sealed=sealed,
         config=config,
         defaults=value["defaults"],
-        problems=_problems(config),
+        problems=_problems(config, suite),
         player=strict.line_of_text(player, f"{RUN}: model or agent", 200),
         model_digest=model_digest,
         strategy=strict.line_of_text(strategy or "", f"{RUN}: strategy", 60, empty=True),
@@ -119,13 +152,28 @@ def read_claim(data: bytes) -> Claim:
     )
 
 
-def _problems(config: Mapping[str, Any]) -> Resolved:
-    """The suite, from our own file of that name; the bundle's copy must agree with it."""
-    given, limit = config["suite"], config["limit"]
-    if not isinstance(given, dict):
+def _suite(run: Mapping[str, Any], rounds: Path) -> tuple[Suite, Sealed | None]:
+    """The suite of that name as we have it: published, or sealed for the player of this run."""
+    config = run["config"]
+    if not isinstance(config["suite"], dict):
         raise Refused("wrong-type", f"{RUN}: suite must be an object")
-    name = strict.one_of(given.get("name"), f"{RUN}: suite name", suite_names())
-    suite = load_suite(name)
+    name = config["suite"].get("name")
+    _, at, round_name = name.partition(SEALED) if isinstance(name, str) else ("", "", "")
+    if not at:
+        return load_suite(strict.one_of(name, f"{RUN}: suite name", suite_names())), None
+    if round_name not in round_names(rounds):
+        known = ", ".join(round_names(rounds)) or "none"
+        detail = f"{RUN}: {shown(round_name)}; the rounds in {rounds} are: {known}"
+        raise Refused("unknown-round", detail)
+    round = load_round(round_name, rounds)
+    code = one_code(run["environment"], run["resumed_under"])
+    digest = player_digest(config, run["defaults"], code)
+    return round.sealed_suite(digest), Sealed(round, digest)
+
+
+def _problems(config: Mapping[str, Any], suite: Suite) -> Resolved:
+    """The suite's problems; the bundle's copy of the suite must agree with it."""
+    given, limit, name = config["suite"], config["limit"], suite.name
     # As text: 1 == True == 1.0 in Python, but not in JSON.
     ours, theirs = (_dumps({**value, "description": ""}) for value in (suite.to_json(), given))
     if ours != theirs:

@@ -16,8 +16,11 @@ from rich.text import Text
 from leaderboards import board, bundle, decisions, entries, submission, verify
 from leaderboards import regenerate as regeneration
 from leaderboards.board import TIERS
+from leaderboards.commitments import Commitment
 from leaderboards.entries import NotAccepted
 from leaderboards.regenerate import SAMPLE
+from leaderboards.round_commands import app as round_app
+from leaderboards.rounds import ROUNDS
 from leaderboards.strict import Refused
 from leaderboards.verify import Result
 
@@ -30,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(round_app)
 Entries = Annotated[Path, typer.Option("--entries", help="Folder of the entries.")]
 Model = Annotated[
     str | None,
@@ -70,6 +74,7 @@ def verify_command(
     sample: Sample = SAMPLE,
     rerun: Rerun = False,
     sample_seed: SampleSeed = None,
+    rounds: Annotated[Path, typer.Option(help="Folder of the sealed rounds.")] = ROUNDS,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
 ) -> None:
     """Replay every recorded action and recompute the score; exit code 1 if refused."""
@@ -77,10 +82,10 @@ def verify_command(
     if source is None and (rerun or sample_seed is not None or sample != SAMPLE):
         raise ValueError("To generate episodes again, name what wrote them: --model or --agent")
     if source is None:
-        result = verify.verify(path)
+        result = verify.verify(path, rounds)
     else:
         result = regeneration.regenerate(
-            path, source, sample=None if rerun else sample, seed=sample_seed
+            path, source, sample=None if rerun else sample, seed=sample_seed, rounds=rounds
         )
     if as_json:
         print(json.dumps({"accepted": result.accepted, **asdict(result)}, indent=2))
@@ -184,9 +189,10 @@ def check_submission(
     base: Annotated[Path, typer.Option(help="Checkout of the branch that is asked to take it.")],
     head: Annotated[Path, typer.Option(help="Checkout with the submission; read, never run.")],
 ) -> None:
-    """Verify a pull request that should add one entry and nothing else; exit code 1 if refused."""
+    """Verify a pull request that should add one entry, or one commitment, and nothing else; exit
+    code 1 if refused."""
     try:
-        entry = submission.check_submission(base, head)
+        new = submission.check_submission(base, head)
     except NotAccepted as error:
         show(error.result)
         print(f"Refused: {error}", file=sys.stderr)
@@ -194,8 +200,11 @@ def check_submission(
     except (Refused, FileExistsError) as error:
         print(f"Refused: {error}", file=sys.stderr)
         raise typer.Exit(REFUSED) from None
-    show(entry.result)
-    print(f"New entry: {entry.id}")
+    if isinstance(new, Commitment):
+        print(f"New commitment: {new.submitter} to {new.digest}")
+    else:
+        show(new.result)
+        print(f"New entry: {new.id}")
 
 
 def show(result: Result) -> None:
@@ -207,6 +216,7 @@ def show(result: Result) -> None:
             "suite": result.suite,
             "player": " ".join(filter(None, [result.player, result.label])),
             "strategy": result.strategy or "agent",
+            **({"commitment": result.commitment} if result.commitment else {}),
             "division": result.division,
             "accuracy": f"{accuracy.value:.1%}, 95 % interval {accuracy.low:.1%} to "
             f"{accuracy.high:.1%} ({score.solved} of {score.episodes})",

@@ -3,6 +3,7 @@
     entries/<id>/entry.json      id, date, and what was verified when it was added
     entries/<id>/bundle.tar.gz   the bundle, written anew from what was read
     entries/decisions.jsonl      removals, reinstatements, tiers (see `leaderboards.decisions`)
+    rounds/                      the sealed rounds, beside the entries (see `leaderboards.rounds`)
 
 `entry.json` is a receipt for people who review the change; the board verifies the bundle again
 and believes nothing else. A removed entry keeps its folder, so that neither its id nor its actions
@@ -25,6 +26,7 @@ from leaderboards import strict
 from leaderboards.bundle import ARCHIVE
 from leaderboards.decisions import Decision, Log, read_log, tier_of
 from leaderboards.files import members, write_archive
+from leaderboards.rounds import ROUNDS
 from leaderboards.strict import Refused
 from leaderboards.verify import Result, verify
 from reason_env.errors import choose
@@ -101,9 +103,9 @@ def add_entry(
         try:
             write_archive(copy, {file.name: file.whole() for file in members(Path(bundle))})
         except Refused:
-            result = verify(bundle)
+            result = verify(bundle, rounds_beside(entries))
         else:
-            result = verify(copy)
+            result = verify(copy, rounds_beside(entries))
         if not result.accepted:
             first = result.discrepancies[0] if result.discrepancies else "it changed while read"
             raise NotAccepted(f"The bundle is refused: {first}", result)
@@ -168,6 +170,11 @@ def decide(
     return log.decide(entry, action, reason, date or _today())
 
 
+def rounds_beside(entries: str | Path) -> Path:
+    """Where the sealed rounds of a board lie: beside its entries."""
+    return Path(entries).absolute().parent / ROUNDS.name
+
+
 def folder_of(entry: str, entries: str | Path = ENTRIES) -> Path:
     """The folder of an entry.
 
@@ -213,7 +220,8 @@ def load_entry(folder: Path, log: Log) -> Entry:
             added.
     """
     receipt = _read(folder)
-    result = verify(folder / BUNDLE)
+    # Those of the log: a submitted entry lies elsewhere, and brings no rounds of its own.
+    result = verify(folder / BUNDLE, rounds_beside(log.path.parent))
     if not result.accepted:
         raise ValueError(f"{folder} does not pass: {result.discrepancies[0]}")
     expected = _receipt(folder.name, receipt["added"], result)

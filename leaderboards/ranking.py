@@ -56,7 +56,7 @@ def rank(entries: Sequence[Entry]) -> tuple[Table, ...]:
     for entry in entries:
         result = entry.result
         # A suite whose problems changed is another suite, whatever it is called.
-        groups[result.suite, result.suite_hash, result.division].append(entry)
+        groups[result.suite, result.comparable, result.division].append(entry)
     tables = []
     # By name; the open division, which is what the board is about, before the oracle's.
     for (suite, _, division), group in sorted(groups.items(), key=_place):

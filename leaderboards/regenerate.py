@@ -32,9 +32,18 @@ from leaderboards import strict
 from leaderboards.bundle import Manifest
 from leaderboards.claims import Claim, read_claim
 from leaderboards.decisions import RERUN, SPOT_REGENERATED, Decision, read_log
-from leaderboards.entries import BUNDLE, ENTRIES, NotAccepted, decide, entry_id, folder_of
+from leaderboards.entries import (
+    BUNDLE,
+    ENTRIES,
+    NotAccepted,
+    decide,
+    entry_id,
+    folder_of,
+    rounds_beside,
+)
 from leaderboards.files import EPISODES, RUN, members
 from leaderboards.replays import parse
+from leaderboards.rounds import ROUNDS
 from leaderboards.strict import Refused, shown
 from leaderboards.verify import MAX_DISCREPANCIES, Result, verify
 
@@ -62,7 +71,12 @@ class Source:
 
 
 def regenerate(
-    bundle: str | Path, source: Source, *, sample: int | None = SAMPLE, seed: int | None = None
+    bundle: str | Path,
+    source: Source,
+    *,
+    sample: int | None = SAMPLE,
+    seed: int | None = None,
+    rounds: str | Path = ROUNDS,
 ) -> Result:
     """Verify a bundle, then generate some of its episodes again and compare them.
 
@@ -72,6 +86,7 @@ def regenerate(
         sample: so many episodes, drawn at random; None: all of them.
         seed: of the draw. None: a new one, since a submitter who knew it would know which episodes
             to write honestly.
+        rounds: folder of the sealed rounds.
 
     Returns:
         The result, of tier `spot-regenerated` or `rerun` if it is accepted.
@@ -84,12 +99,12 @@ def regenerate(
         raise ValueError(f"sample must be 1 or more, received {sample}")
     if (source.model is None) == (source.agent is None):
         raise ValueError("Name the model or the agent that wrote the bundle, and not both")
-    result = verify(bundle)
+    result = verify(bundle, rounds)
     if not result.accepted:
         return result
     seed = secrets.randbits(63) if seed is None else seed
     try:
-        claim, records = _read(Path(bundle), result.bundle)
+        claim, records = _read(Path(bundle), Path(rounds), result.bundle)
         drawn = _drawn(len(records), sample, seed)
         found = tuple(islice(_differences(claim, records, source, drawn), MAX_DISCREPANCIES))
     except Refused as error:
@@ -129,7 +144,9 @@ def raise_tier(
     folder = folder_of(entry, entries)
     if entry in read_log(entries).removed:  # before hours of work, not after
         raise Refused("wrong-action", f"{entry} is removed from the board")
-    result = regenerate(folder / BUNDLE, source, sample=sample, seed=seed)
+    result = regenerate(
+        folder / BUNDLE, source, sample=sample, seed=seed, rounds=rounds_beside(entries)
+    )
     if not result.accepted:
         raise NotAccepted(f"Not proved: {result.discrepancies[0]}", result)
     if entry_id(result) != entry:
@@ -138,7 +155,7 @@ def raise_tier(
     return result, decide(entry, result.tier, proved, entries)
 
 
-def _read(bundle: Path, digest: str) -> tuple[Claim, list[EpisodeRecord]]:
+def _read(bundle: Path, rounds: Path, digest: str) -> tuple[Claim, list[EpisodeRecord]]:
     """The claim and the records, in the suite's order, of a bundle that was accepted.
 
     Raises:
@@ -150,7 +167,7 @@ def _read(bundle: Path, digest: str) -> tuple[Claim, list[EpisodeRecord]]:
         raise Refused("changed", "the bundle was changed meanwhile")
     manifest = Manifest.from_bytes(head)
     run = next(files)
-    claim = read_claim(run.whole())
+    claim = read_claim(run.whole(), rounds)
     episodes = next(files)
     records = sorted(map(parse, episodes.lines()), key=lambda record: record.index)
     if manifest.files != {RUN: run.finish(), EPISODES: episodes.finish()}:

@@ -1,40 +1,48 @@
-"""Is this pull request one new entry and nothing else? Two checkouts are compared as data.
+"""Is this pull request one new entry, or one commitment, and nothing else? Two checkouts are
+compared as data.
 
     base   the branch that is asked to take it
     head   the same with the submission
 
-Nothing in `head` is imported, run or followed: names, kinds and bytes are all that is read. What is
-new is then verified as `reason-board add` would verify it.
+Nothing in `head` is imported, run or followed: names, kinds and bytes are all that is read. A new
+entry is then verified as `reason-board add` would verify it; a commitment to a player of a sealed
+round is one more line of the round's log (`leaderboards.rounds`).
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from leaderboards.commitments import Commitment
 from leaderboards.decisions import DECISIONS, read_log
 from leaderboards.entries import BUNDLE, ENTRY, Entry, check_new, load_entry
+from leaderboards.rounds import COMMITMENTS, ROUNDS, load_round
 from leaderboards.strict import Refused, shown
 
 FOLDER = "leaderboards/entries"
 """Where entries lie in a checkout."""
+_LOG = re.compile(f"leaderboards/{ROUNDS.name}/[^/]+/{re.escape(COMMITMENTS)}")
+_MOST_OF_A_LINE = 2**10
 _CHUNK = 2**20
 
 
-def check_submission(base: str | Path, head: str | Path) -> Entry:
-    """Compare two checkouts and verify the entry that is new.
+def check_submission(base: str | Path, head: str | Path) -> Entry | Commitment:
+    """Compare two checkouts and verify what is new.
 
     Args:
         base, head: folders; `.git` at their top is left out.
 
     Returns:
-        The new entry.
+        The new entry, or the commitment.
 
     Raises:
         Refused: names the rule and the path that breaks it: something outside of one new entry's
-            folder was added, changed or deleted, or the folder holds something else than an entry.
+            folder, or besides one line of a round's log, was added, changed or deleted, or the
+            folder holds something else than an entry.
         NotAccepted, FileExistsError: the bundle is refused, or is on the board already.
         NotADirectoryError: one of the two is no folder.
     """
@@ -42,8 +50,25 @@ def check_submission(base: str | Path, head: str | Path) -> Entry:
     for folder in (base, head):
         if not folder.is_dir():
             raise NotADirectoryError(f"{folder} is no checkout: not a folder")
-    name = new_folder(base, head)
-    folder, entries = head / FOLDER / name, base / FOLDER
+    before, after = _listing(base), _listing(head)
+    logs = [
+        path
+        for path in sorted(before.keys() & after.keys())
+        if _LOG.fullmatch(path)
+        and stat.S_ISREG(before[path])
+        and stat.S_ISREG(after[path])
+        and not _same(base / path, head / path)
+    ]
+    for path in sorted(before.keys() - after.keys()):
+        raise Refused("deleted", f"{shown(path)} is deleted")
+    for path in sorted(before.keys() - set(logs[:1])):
+        _unchanged(path, base, head, before, after)
+    added = {path: after[path] for path in sorted(after.keys() - before.keys())}
+    return _commitment(logs[0], base, head, added) if logs else _entry(base, head, before, added)
+
+
+def _entry(base: Path, head: Path, before: Mapping[str, int], added: Mapping[str, int]) -> Entry:
+    folder, entries = head / FOLDER / _new_folder(before, added), base / FOLDER
     try:
         entry = load_entry(folder, read_log(entries))
     except Refused:
@@ -54,18 +79,28 @@ def check_submission(base: str | Path, head: str | Path) -> Entry:
     return entry
 
 
-def new_folder(base: Path, head: Path) -> str:
-    """Name of the one folder of entries that `head` has and `base` does not.
+def _commitment(path: str, base: Path, head: Path, added: Mapping[str, int]) -> Commitment:
+    """The line that a round's log has more."""
+    for other in added:
+        raise Refused("outside", f"{shown(other)} is added beside a commitment")
+    old = (base / path).read_bytes()
+    if (head / path).stat().st_size > len(old) + _MOST_OF_A_LINE:
+        raise Refused("too-long", f"{path}: more than one line is added")
+    new = (head / path).read_bytes()
+    if not new.startswith(old):
+        raise Refused("changed", f"{path}: a line that was there is changed")
+    round = load_round(PurePosixPath(path).parent.name, base / PurePosixPath(path).parents[1])
+    if round.key is not None:
+        raise Refused("revealed", f"round {round.name}: its key was published {round.revealed}")
+    lines = round.commitments.extended(new[len(old) :]).lines[len(round.commitments.lines) :]
+    if len(lines) != 1:
+        raise Refused("several-entries", f"{path}: {len(lines)} lines are added; one at a time")
+    return lines[0]
 
-    Raises:
-        Refused: anything else differs.
-    """
-    before, after = _listing(base), _listing(head)
-    for path in sorted(before.keys() - after.keys()):
-        raise Refused("deleted", f"{shown(path)} is deleted")
-    for path in sorted(before):
-        _unchanged(path, base, head, before, after)
-    added = {path: after[path] for path in sorted(after.keys() - before.keys())}
+
+def _new_folder(before: Mapping[str, int], added: Mapping[str, int]) -> str:
+    """Name of the one folder of entries that is added."""
+    added = dict(added)
     for parent in PurePosixPath(FOLDER, "x").parents:
         # Of the very first entry.
         if stat.S_ISDIR(added.get(str(parent), 0)):

@@ -18,9 +18,10 @@ from benchmarks.metrics import Estimate, wilson
 from leaderboards.bundle import Manifest, Submitter, code_hash
 from leaderboards.claims import Claim, read_claim
 from leaderboards.decisions import REPLAYED
-from leaderboards.files import EPISODES, RUN, Seen, members
+from leaderboards.files import EPISODES, MANIFEST, RUN, Seen, members
 from leaderboards.replays import Part, Replayed, Transcript, replay_all
-from leaderboards.strict import Refused
+from leaderboards.rounds import ROUNDS
+from leaderboards.strict import Refused, shown
 
 MAX_DISCREPANCIES = 50
 """No more are collected: one is enough to refuse."""
@@ -71,6 +72,9 @@ class Result:
     submitter: Submitter = Submitter("")  # noqa: RUF009  (frozen)
     suite: str = ""
     suite_hash: str = ""
+    comparable: str = ""
+    round: str = ""
+    commitment: str = ""
     player: str = ""
     model_digest: str | None = None
     strategy: str = ""
@@ -104,10 +108,11 @@ class _Log:
             raise _Enough
 
 
-def verify(path: str | Path) -> Result:
+def verify(path: str | Path, rounds: str | Path = ROUNDS) -> Result:
     """Check a bundle and recompute its score.
 
     Args:
+        rounds: folder of the sealed rounds.
         path: directory or `.tar.gz`. Everything in it may be hostile: it is read once, forward,
             within limits, and nothing of it is written anywhere.
 
@@ -121,7 +126,7 @@ def verify(path: str | Path) -> Result:
         raise FileNotFoundError(f"No bundle at {path}")
     log = _Log()
     try:
-        return _verify(Path(path), log)
+        return _verify(Path(path), Path(rounds), log)
     except Refused as error:
         log.found.append(Finding(error.code, "", error.detail))
     except _Enough:
@@ -130,12 +135,13 @@ def verify(path: str | Path) -> Result:
     return Result(tuple(log.found))
 
 
-def _verify(path: Path, log: _Log) -> Result:
+def _verify(path: Path, rounds: Path, log: _Log) -> Result:
     files = members(path)
     head = next(files).whole()
     manifest = Manifest.from_bytes(head)
     run = next(files)
-    claim = read_claim(run.whole())
+    claim = read_claim(run.whole(), rounds)
+    _check_committed(claim, manifest.submitter, log)
     _compare(manifest, RUN, run.finish(), log)
     episodes = next(files)
     replayed = replay_all(episodes.lines(), claim, log.report)
@@ -148,10 +154,13 @@ def _verify(path: Path, log: _Log) -> Result:
     here = code_hash()
     return Result(
         discrepancies=tuple(log.found),
-        notes=_notes(manifest, here),
+        notes=_notes(manifest, claim, here),
         submitter=manifest.submitter,
         suite=claim.suite,
         suite_hash=claim.problems.hash,
+        comparable=claim.comparable,
+        round="" if claim.sealed is None else claim.sealed.round.name,
+        commitment="" if claim.sealed is None else claim.sealed.digest,
         player=claim.player,
         model_digest=claim.model_digest,
         strategy=claim.strategy,
@@ -209,10 +218,27 @@ def _score(replayed: Replayed) -> Score:
     )
 
 
-def _notes(manifest: Manifest, here: str) -> tuple[str, ...]:
-    if manifest.environment_code == here:
-        return ()
-    return (
-        f"packed with other environment code ({manifest.environment_code[:12]}..., here "
-        f"{here[:12]}...); the score is what the code here gives",
-    )
+def _check_committed(claim: Claim, submitter: Submitter, log: _Log) -> None:
+    """Whether it was this submitter who committed to the player of a sealed round."""
+    if claim.sealed is None:
+        return
+    names = [line.submitter for line in claim.sealed.round.committed(claim.sealed.digest)]
+    if submitter.name not in names:
+        detail = f"{shown(submitter.name)} did not commit to this player, but {shown(names)} did"
+        log.report("not-committed", detail, MANIFEST)
+
+
+def _notes(manifest: Manifest, claim: Claim, here: str) -> tuple[str, ...]:
+    notes = []
+    if manifest.environment_code != here:
+        notes.append(
+            f"packed with other environment code ({manifest.environment_code[:12]}..., here "
+            f"{here[:12]}...); the score is what the code here gives"
+        )
+    if claim.sealed is not None:
+        tries = claim.sealed.round.tries()[manifest.submitter.name]
+        if tries > 1:
+            notes.append(
+                f"one of {tries} players that {manifest.submitter.name} committed to in this round"
+            )
+    return tuple(notes)

@@ -234,7 +234,8 @@ def steps(workflow):
 
 def test_workflow_is_triggered_without_rights(workflow):
     assert set(workflow["on"]) == {"pull_request"}
-    assert workflow["on"]["pull_request"] == {"paths": [f"{FOLDER}/**"]}
+    paths = [f"{FOLDER}/**", "leaderboards/rounds/**"]
+    assert workflow["on"]["pull_request"] == {"paths": paths}
     assert workflow["permissions"] == {"contents": "read"}
     for job in workflow["jobs"].values():
         assert not job.keys() & {"permissions", "environment", "secrets", "env"}
