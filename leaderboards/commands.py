@@ -33,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(round_app)
+app.add_typer(round_app, name="round")
 Entries = Annotated[Path, typer.Option("--entries", help="Folder of the entries.")]
 Model = Annotated[
     str | None,

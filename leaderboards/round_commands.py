@@ -15,7 +15,6 @@ from leaderboards.commitments import run_digest
 from leaderboards.rounds import ROUNDS, Round
 
 app = typer.Typer(
-    name="round",
     help="Sealed rounds: players are committed to before their problems exist.",
     no_args_is_help=True,
 )

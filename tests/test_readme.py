@@ -48,9 +48,9 @@ def test_commands_exist():
         known[name] = _names(app)
         for group in app.registered_groups:
             known[name] |= {f"{group.name} {below}" for below in _names(group.typer_instance)}
-    pattern = r"^reason-(train|bench|board) ((?:log )?[a-z-]+)"
+    pattern = r"^reason-(train|bench|board) ((?:log |round )?[a-z-]+)"
     found = re.findall(pattern, README, re.MULTILINE)
-    assert ("bench", "log check") in found
+    assert {("bench", "log check"), ("board", "round reveal")} <= {*found}
     for name, command in found:
         assert command in known[name], (name, command)
 
