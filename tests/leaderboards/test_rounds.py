@@ -12,6 +12,8 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+from agents.models.hf import HFModel
+from agents.models.tiny import TinyConfig, tiny_model
 from benchmarks.runner import run_suite
 from benchmarks.suite import Suite, load_suite, resolve
 from leaderboards.board import render
@@ -20,6 +22,7 @@ from leaderboards.commands import app
 from leaderboards.commitments import player_digest, run_digest
 from leaderboards.entries import NotAccepted, add_entry, load_entries
 from leaderboards.ranking import rank
+from leaderboards.regenerate import Source, regenerate
 from leaderboards.rounds import (
     commit,
     load_round,
@@ -178,6 +181,20 @@ def test_the_digest_is_of_everything_that_decides_what_is_written():
 def test_a_few_problems_are_enough_to_commit(board, runs):
     run_suite("smoke", board.folder / "few", agent="expert", limit=1, progress=False)
     assert run_digest(board.folder / "few", board.round.suite) == board.commit(runs["expert"])
+
+
+def test_a_model_in_a_round(board, tmp_path):
+    model = tmp_path / "model"
+    HFModel(tiny_model(TinyConfig(layers=1, width=32, heads=2))).save(model)
+    player = {"model": model, "strategy": "mcts", "options": {"simulations": 2}, "seed": 3}
+    run_suite("smoke", tmp_path / "few", limit=1, progress=False, **player)
+    digest = board.commit(tmp_path / "few")
+    bundle = board.play(digest, **player)
+    shopped = board.play(digest, "shopped", **player | {"seed": 4})
+    board.reveal()
+    result = regenerate(bundle, Source(model), sample=None, rounds=board.rounds)
+    assert (result.accepted, result.tier, result.commitment) == (True, "rerun", digest)
+    assert codes(board.verify(shopped)) == ["not-committed"]
 
 
 def test_another_player_than_was_committed_to(board, runs):
