@@ -58,12 +58,23 @@ def code_hashes(agent: str | None = None) -> dict[str, str]:
         names += [agent.partition(":")[0].partition(".")[0]]
     found = {}
     for name in dict.fromkeys(names):
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.submodule_search_locations:
-            found[name] = source_hash(Path(next(iter(spec.submodule_search_locations))))
-        elif spec is not None and spec.origin is not None:
-            found[name] = source_hash(Path(spec.origin))
+        path = _source(name)
+        if path is not None:
+            found[name] = source_hash(path)
     return found
+
+
+def _source(name: str) -> Path | None:
+    """Folder of a package, or file of a module; None: it was not loaded from one."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except ValueError:  # made by hand, as in a notebook
+        return None
+    if spec is None:
+        return None
+    if spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations)))
+    return None if spec.origin is None else Path(spec.origin)
 
 
 def source_hash(root: Path) -> str:

@@ -87,6 +87,9 @@ def run_digest(run_folder: str | Path, suite: Suite) -> str:
             f"{suite.name!r} as round.json has it: run that first (--limit 1 is enough)"
         )
     code = one_code(manifest.environment, manifest.resumed_under)
+    module, function, _ = str(manifest.config["agent"]).partition(":")
+    if function and module.partition(".")[0] not in code:
+        raise Refused("no-code", f"{module} was not loaded from files, so nothing can vouch for it")
     return player_digest(manifest.config, manifest.defaults, code)
 
 

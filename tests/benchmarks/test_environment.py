@@ -3,6 +3,8 @@
 import json
 import platform
 import subprocess
+import sys
+import types
 from pathlib import Path
 
 from benchmarks.environment import _commit, capture, code_hashes, source_hash
@@ -75,6 +77,11 @@ def test_the_code_that_decides_an_episode_has_a_hash(tmp_path, monkeypatch):
     assert code_hashes("someones_module:make")["someones_module"] == source_hash(
         tmp_path / "someones_module.py"
     )
+
+
+def test_an_agent_without_a_file_has_no_hash(monkeypatch):
+    monkeypatch.setitem(sys.modules, "by_hand", types.ModuleType("by_hand"))
+    assert code_hashes("by_hand:make") == code_hashes("nowhere_at_all:make") == code_hashes()
 
 
 def test_a_source_hash_tells_names_and_contents_apart(tmp_path):

@@ -16,11 +16,13 @@ import pytest
 
 from benchmarks.metrics import wilson
 from benchmarks.runner import run_suite
+from benchmarks.suite import load_suite
 from leaderboards.board import write
 from leaderboards.bundle import Submitter, pack
-from leaderboards.decisions import Log, read_log
+from leaderboards.decisions import Decision, Log, read_log
 from leaderboards.entries import Entry, add_entry, decide, load_entries
 from leaderboards.replays import Part
+from leaderboards.rounds import commit, load_round, new_round, read_key, reveal, round_names
 from leaderboards.verify import verify
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -29,6 +31,16 @@ CHROMIUM = next(
 )
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome is installed")
 
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "<img src=https://e.invalid/x.png onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "</style><style>*{display:none}</style>",
+    "</title> </desc> </svg> <script>alert(1)</script>",
+    "javascript:alert(1)",
+    "{{ 7*7 }}{% raw %}{# x #}",
+    "x --><!-- ]]>",
+]
 WIDE, PHONE, NARROW = 1280, 390, 360
 FAMILIES = ("Countdown-v0", "LinearEquation-v0", "KnightsKnaves-v0", "Blocksworld-v0")
 
@@ -84,7 +96,7 @@ def entries(bundles):
     """Entries with ties, two tables, with and without budgets; from one that was verified."""
     result = verify(bundles["random"])
 
-    def entry(number, player, solved, tokens, budget, **changes):
+    def entry(number, player, solved, tokens, budget, tier=None, **changes):
         parts = tuple(
             Part(f"{name} level {level}", 4, min(4, solved // 8))
             for name in FAMILIES
@@ -105,7 +117,9 @@ def entries(bundles):
             budget_tokens=budget,
             **{"division": "open", **changes},
         )
-        return Entry(f"e-{number:08x}", f"2026-01-{number + 1:02}", changed, bundles["random"])
+        name, day = f"e-{number:08x}", f"2026-01-{number + 1:02}"
+        raised = [Decision(1, day, name, tier, "40 of 2,040", "")] if tier else []
+        return Entry(name, day, changed, bundles["random"], tuple(raised))
 
     return [
         entry(1, "org/Large-4B", 30, 900.5, 2048, strategy="mcts", label="then PPO"),
@@ -122,13 +136,32 @@ def entries(bundles):
 
 @pytest.fixture(scope="module")
 def site(entries, tmp_path_factory):
-    """Their pages, with one removed entry."""
+    """Their pages, with one removed entry and sealed rounds."""
     folder = tmp_path_factory.mktemp("site")
     log = Log(folder / "decisions.jsonl")
-    log.append(
+    log.decide(
         "smoke-v1-gone-12345678", "remove", "It read the answers, " + "x" * 400, "2026-01-09"
     )
-    return write(entries, read_log(folder), folder / "site").parent
+    for name in ("empty", "over", "x" * 40):
+        new_round(name, load_suite("smoke"), folder / f"{name}.key", "2026-01-01", folder)
+    for number, name in enumerate(["n" * 80, *ATTACKS]):
+        commit(load_round("over", folder), f"{name[:72]} round", f"{number}" * 64, "2026-01-02")
+    reveal(load_round("over", folder), read_key(folder / "over.key"), "2026-01-03")
+    rounds = [load_round(name, folder) for name in round_names(folder)]
+    return write(entries, read_log(folder), folder / "site", rounds).parent
+
+
+def test_rounds_are_text_and_say_what_was_tried(visit, site):
+    page = visit(site / "index.html")
+    rounds = page.locator("section[aria-labelledby=rounds]")
+    assert rounds.locator("table").count() == 3
+    text = rounds.inner_text()
+    for attack in ATTACKS:
+        assert f"{attack} round" in text
+    assert rounds.get_by_text("No commitment yet.").count() == 2
+    assert text.count("key is not published yet") == 2
+    assert read_key(site.parent / "over.key").hex() in text
+    assert page.locator("script").count() == 1
 
 
 def pages(site):
@@ -302,16 +335,6 @@ def test_policy_stops_what_escaping_would_miss(visit, site, tmp_path, markup):
     visit.noise.clear()
 
 
-ATTACKS = [
-    "<script>alert(1)</script>",
-    "<img src=https://e.invalid/x.png onerror=alert(1)>",
-    '"><svg onload=alert(1)>',
-    "</style><style>*{display:none}</style>",
-    "</title> </desc> </svg> <script>alert(1)</script>",
-    "javascript:alert(1)",
-    "{{ 7*7 }}{% raw %}{# x #}",
-    "x --><!-- ]]>",
-]
 LINE = "think: <script>alert(1)</script><img src=x onerror=alert(1)></pre>"
 
 

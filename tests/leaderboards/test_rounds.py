@@ -7,11 +7,14 @@ import hmac
 import json
 import shutil
 import stat
+import sys
+import types
 from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
+from agents.agent import RandomLegalAgent
 from agents.models.hf import HFModel
 from agents.models.tiny import TinyConfig, tiny_model
 from benchmarks.runner import run_suite
@@ -376,6 +379,15 @@ def test_a_run_on_another_suite_is_no_commitment(board, tmp_path):
     run_suite(easier, tmp_path / "easier", agent="expert", limit=1, progress=False)
     with pytest.raises(ValueError, match=r"a run on 'smoke', but .*--limit 1 is enough"):
         board.commit(tmp_path / "easier")
+
+
+def test_an_agent_made_by_hand_is_no_commitment(board, tmp_path, monkeypatch):
+    module = types.ModuleType("by_hand")
+    module.make = RandomLegalAgent
+    monkeypatch.setitem(sys.modules, "by_hand", module)
+    run_suite("smoke", tmp_path / "run", agent="by_hand:make", limit=1, progress=False)
+    with pytest.raises(Refused, match="no-code: by_hand was not loaded from files"):
+        board.commit(tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["", "Spring", "a/b", "..", "a b", "a@b", "-a", "x" * 41])
