@@ -178,11 +178,14 @@ def _differences(
     items = [claim.problems.items[index] for index in drawn]
     pairs = [(item, search_seed(run_seed, item)) for item in items]
     chunks = [pairs[start : start + CHUNK] for start in range(0, len(pairs), CHUNK)]
-    for batch in local(player)(chunks, ()):
-        for item, played in batch.pairs:
-            if detail := _difference(records[item.index], score(item, played)):
-                where = f"{EPISODES}, episode {item.index}"
-                yield Finding("not-regenerated", where, detail)
+    try:
+        for batch in local(player)(chunks, ()):
+            for item, played in batch.pairs:
+                if detail := _difference(records[item.index], score(item, played)):
+                    where = f"{EPISODES}, episode {item.index}"
+                    yield Finding("not-regenerated", where, detail)
+    except Exception as error:  # some settings are only looked at here
+        raise _cannot_run(error) from error
 
 
 def _player(claim: Claim, source: Source) -> tuple[Player, int]:
@@ -192,7 +195,7 @@ def _player(claim: Claim, source: Source) -> tuple[Player, int]:
         check_arguments(spec, seed=seed)
         player, config, defaults = prepare(spec, claim.problems, seed)
     except Exception as error:  # settings of a stranger
-        raise Refused("cannot-run", f"{type(error).__name__}: {shown(str(error), 200)}") from error
+        raise _cannot_run(error) from error
     for what, ours, theirs in (
         ("config", config, claim.config),
         ("defaults", defaults, claim.defaults),
@@ -238,6 +241,10 @@ def _spec(claim: Claim, source: Source) -> tuple[PlayerSpec, int]:
         ),
         seed,
     )
+
+
+def _cannot_run(error: Exception) -> Refused:
+    return Refused("cannot-run", f"{RUN}: {type(error).__name__}: {shown(str(error), 200)}")
 
 
 def _difference(recorded: EpisodeRecord, again: EpisodeRecord) -> str:
