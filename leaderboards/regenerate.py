@@ -93,7 +93,7 @@ def regenerate(
         drawn = _drawn(len(records), sample, seed)
         found = tuple(islice(_differences(claim, records, source, drawn), MAX_DISCREPANCIES))
     except Refused as error:
-        found = (Finding(error.code, RUN, error.detail),)
+        found = (Finding(error.code, "", error.detail),)
     if found:
         return replace(result, discrepancies=found)
     everything = len(drawn) == len(records)
@@ -206,7 +206,9 @@ def _player(claim: Claim, source: Source) -> tuple[Player, int]:
             if json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True):
                 code = "wrong-model" if key in ("model_digest", "agent") else "wrong-settings"
                 raise Refused(
-                    code, f"{what}.{key} is {shown(one)}, but what was run here has {shown(other)}"
+                    code,
+                    f"{RUN}: {what}.{key} is {shown(one)}, but what was run here has "
+                    f"{shown(other)}",
                 )
     return player, seed
 
@@ -217,7 +219,7 @@ def _spec(claim: Claim, source: Source) -> tuple[PlayerSpec, int]:
     named = config["agent"]
     if (named is None) != (source.agent is None):
         played = "a model" if named is None else f"the agent {shown(named)}"
-        raise Refused("wrong-model", f"the bundle is a run of {played}")
+        raise Refused("wrong-model", f"{RUN}: this is a run of {played}")
     seed = strict.whole(config.get("seed"), f"{RUN}: seed")
     if source.agent is not None:
         load_agent(source.agent)
@@ -226,7 +228,7 @@ def _spec(claim: Claim, source: Source) -> tuple[PlayerSpec, int]:
     guide, critic = options.pop("guide", None), options.pop("reward_model", None)
     if (critic is None) != (source.reward_model is None):
         used = "no reward model" if critic is None else f"a reward model, {shown(critic)}"
-        raise Refused("wrong-model", f"the bundle is a run with {used}")
+        raise Refused("wrong-model", f"{RUN}: this is a run with {used}")
     assert source.model is not None
     return (
         PlayerSpec(
