@@ -239,8 +239,8 @@ def _spec(claim: Claim, source: Source) -> tuple[PlayerSpec, int]:
             guide,
             None if source.reward_model is None else load_writer(source.reward_model),
             prompt=config.get("prompt"),
-            line_tokens=config.get("line_tokens", claim.problems.suite.line_tokens),
-        ),
+            line_tokens=config.get("line_tokens"),
+        ).within(claim.problems.suite),  # no run is without the suite's limits
         seed,
     )
 
