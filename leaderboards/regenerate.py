@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agents.agent import load_agent
+from agents.models import is_server
 from agents.search import strategy_names
 from benchmarks.executors import local
 from benchmarks.findings import Finding
@@ -82,8 +83,15 @@ def regenerate(
     """
     if sample is not None and sample < 1:
         raise ValueError(f"sample must be 1 or more, received {sample}")
+    if seed is not None and seed < 0:
+        raise ValueError(f"seed must be 0 or more, received {seed}")
     if (source.model is None) == (source.agent is None):
         raise ValueError("Name the model or the agent that wrote the bundle, and not both")
+    if source.agent is not None and source.reward_model is not None:
+        raise ValueError("A reward model serves a model's guide; the bundle of an agent has none")
+    for model in (source.model, source.reward_model):
+        if isinstance(model, str) and is_server(model):
+            raise ValueError("A server shows no weights: name the folder or hub id of the weights")
     result = verify(bundle)
     if not result.accepted:
         return result
