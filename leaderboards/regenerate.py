@@ -135,8 +135,9 @@ def raise_tier(
         Refused: it has that tier already, or is removed.
     """
     folder = folder_of(entry, entries)
-    if entry in read_log(entries).removed:  # before hours of work, not after
-        raise Refused("wrong-action", f"{entry} is removed from the board")
+    log = read_log(entries)
+    # Before hours of work, not after: whether the highest tier could be logged.
+    log.check(Decision(0, "", entry, RERUN, "", ""), str(log.path))
     result = regenerate(folder / BUNDLE, source, sample=sample, seed=seed)
     if not result.accepted:
         raise NotAccepted(f"Not proved: {result.discrepancies[0]}", result)
