@@ -91,9 +91,7 @@ class Suite:
         entries = []
         for number, raw in enumerate(value["entries"]):
             what = f"suite entry {number}"
-            raw = _fields(
-                raw, what, {"env": str, "episodes": int}, {"kwargs": dict, "seed": int}
-            )
+            raw = _fields(raw, what, {"env": str, "episodes": int}, {"kwargs": dict, "seed": int})
             if raw["episodes"] < 1:
                 raise ValueError(f"{what}: episodes must be 1 or more, received {raw['episodes']}")
             entries.append(
