@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from agents.models import is_server
 from agents.search import strategy_names
 from benchmarks.executors import local
 from benchmarks.findings import Finding
-from benchmarks.players import Player, PlayerSpec, load_writer
+from benchmarks.players import Player, PlayerSpec, Searcher, load_writer
 from benchmarks.records import EpisodeRecord
 from benchmarks.runner import CHUNK, check_arguments, prepare, score, search_seed
 from leaderboards import strict
@@ -40,10 +40,14 @@ from leaderboards.strict import Refused, shown
 from leaderboards.verify import MAX_DISCREPANCIES, Result, verify
 
 if TYPE_CHECKING:
-    from agents.models import LanguageModel
+    from agents.models.base import Completion, LanguageModel, Tokens
 
 SAMPLE = 40
 """Episodes drawn: a run of which one in ten was written otherwise is caught with 98.5 %."""
+
+SLACK = 10_000
+"""Tokens that an episode may take beyond what is recorded: who claims a huge budget shall not keep
+a machine busy for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +191,17 @@ def _differences(
     items = [claim.problems.items[index] for index in drawn]
     pairs = [(item, search_seed(run_seed, item)) for item in items]
     chunks = [pairs[start : start + CHUNK] for start in range(0, len(pairs), CHUNK)]
+    if isinstance(player, Searcher):
+        most = sum(records[i].ledger["generated_tokens"] + SLACK for i in drawn)
+        player = replace(player, model=cast("LanguageModel", _Metered(player.model, most)))
     try:
         for batch in local(player)(chunks, ()):
             for item, played in batch.pairs:
                 if detail := _difference(records[item.index], score(item, played)):
                     where = f"{EPISODES}, episode {item.index}"
                     yield Finding("not-regenerated", where, detail)
+    except Refused:
+        raise
     except Exception as error:  # some settings are only looked at here
         raise _cannot_run(error) from error
 
@@ -252,6 +261,24 @@ def _spec(claim: Claim, source: Source) -> tuple[PlayerSpec, int]:
         ).within(claim.problems.suite),  # no run is without the suite's limits
         seed,
     )
+
+
+class _Metered:
+    """A model that stops where an honest run cannot be, whatever the budget."""
+
+    def __init__(self, model: LanguageModel, most: int) -> None:
+        self._model, self._most, self._left = model, most, most
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def generate(self, prefixes: Sequence[Tokens], **options: Any) -> list[Completion]:
+        if len(prefixes) > self._left:  # each takes one at least
+            detail = f"{RUN}: run as it says, it takes over {self._most} tokens, {SLACK} an episode"
+            raise Refused("not-regenerated", f"{detail} more than it records")
+        found = self._model.generate(prefixes, **options)
+        self._left -= sum(completion.cost for completion in found)
+        return found
 
 
 def _cannot_run(error: Exception) -> Refused:

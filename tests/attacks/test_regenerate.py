@@ -614,6 +614,27 @@ def test_extreme_options_end(forge, source, strategy, options):
     assert refusal(forge.save(), source, sample=2, seed=0).startswith("not-regenerated")
 
 
+@pytest.mark.parametrize("parallel", [8, 10**5])
+def test_a_claim_that_takes_for_ever(forge, source, monkeypatch, parallel):
+    """Endless samples within an endless budget; the ledger says that they were few."""
+    monkeypatch.setattr(module, "SLACK", 500)
+    forge.run["config"] |= {
+        "options": {"n": 2**63 - 1, "temperature": 0.9, "parallel": parallel},
+        "budget_tokens": 2**63 - 1,
+    }
+    del forge.run["defaults"]["parallel"]
+    took = [forge.episodes[index]["ledger"]["generated_tokens"] for index in drawn_with(0, 2)]
+    assert refusal(forge.save(), source, sample=2, seed=0) == (
+        f"not-regenerated: run.json: run as it says, it takes over {sum(took) + 1000} tokens, "
+        "500 an episode more than it records"
+    )
+
+
+def test_an_honest_run_needs_no_slack(written, source, monkeypatch):
+    monkeypatch.setattr(module, "SLACK", 0)
+    assert regenerate(written, source, sample=None).tier == RERUN
+
+
 def test_whatever_a_model_raises_is_a_finding(written, model, monkeypatch):
     monkeypatch.setattr(model, "generate", None)
     found = refusal(written, Source(model=model))
