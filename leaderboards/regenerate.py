@@ -17,15 +17,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from agents.agent import load_agent
+from agents.models import is_server
 from agents.search import strategy_names
 from benchmarks.executors import local
 from benchmarks.findings import Finding
-from benchmarks.players import Player, PlayerSpec, load_writer
+from benchmarks.players import Player, PlayerSpec, Searcher, load_writer
 from benchmarks.records import EpisodeRecord
 from benchmarks.runner import CHUNK, check_arguments, prepare, score, search_seed
 from leaderboards import strict
@@ -48,10 +49,14 @@ from leaderboards.strict import Refused, shown
 from leaderboards.verify import MAX_DISCREPANCIES, Result, verify
 
 if TYPE_CHECKING:
-    from agents.models import LanguageModel
+    from agents.models.base import Completion, LanguageModel, Tokens
 
 SAMPLE = 40
 """Episodes drawn: a run of which one in ten was written otherwise is caught with 98.5 %."""
+
+SLACK = 10_000
+"""Tokens that an episode may take beyond what is recorded: who claims a huge budget shall not keep
+a machine busy for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +102,15 @@ def regenerate(
     """
     if sample is not None and sample < 1:
         raise ValueError(f"sample must be 1 or more, received {sample}")
+    if seed is not None and seed < 0:
+        raise ValueError(f"seed must be 0 or more, received {seed}")
     if (source.model is None) == (source.agent is None):
         raise ValueError("Name the model or the agent that wrote the bundle, and not both")
+    if source.agent is not None and source.reward_model is not None:
+        raise ValueError("A reward model serves a model's guide; the bundle of an agent has none")
+    for model in (source.model, source.reward_model):
+        if isinstance(model, str) and is_server(model):
+            raise ValueError("A server shows no weights: name the folder or hub id of the weights")
     result = verify(bundle, rounds)
     if not result.accepted:
         return result
@@ -108,7 +120,7 @@ def regenerate(
         drawn = _drawn(len(records), sample, seed)
         found = tuple(islice(_differences(claim, records, source, drawn), MAX_DISCREPANCIES))
     except Refused as error:
-        found = (Finding(error.code, RUN, error.detail),)
+        found = (Finding(error.code, "", error.detail),)
     if found:
         return replace(result, discrepancies=found)
     everything = len(drawn) == len(records)
@@ -142,8 +154,9 @@ def raise_tier(
         Refused: it has that tier already, or is removed.
     """
     folder = folder_of(entry, entries)
-    if entry in read_log(entries).removed:  # before hours of work, not after
-        raise Refused("wrong-action", f"{entry} is removed from the board")
+    log = read_log(entries)
+    # Before hours of work, not after: whether the highest tier could be logged.
+    log.check(Decision(0, "", entry, RERUN, "", ""), str(log.path))
     result = regenerate(
         folder / BUNDLE, source, sample=sample, seed=seed, rounds=rounds_beside(entries)
     )
@@ -195,11 +208,19 @@ def _differences(
     items = [claim.problems.items[index] for index in drawn]
     pairs = [(item, search_seed(run_seed, item)) for item in items]
     chunks = [pairs[start : start + CHUNK] for start in range(0, len(pairs), CHUNK)]
-    for batch in local(player)(chunks, ()):
-        for item, played in batch.pairs:
-            if detail := _difference(records[item.index], score(item, played)):
-                where = f"{EPISODES}, episode {item.index}"
-                yield Finding("not-regenerated", where, detail)
+    if isinstance(player, Searcher):
+        most = sum(records[i].ledger["generated_tokens"] + SLACK for i in drawn)
+        player = replace(player, model=cast("LanguageModel", _Metered(player.model, most)))
+    try:
+        for batch in local(player)(chunks, ()):
+            for item, played in batch.pairs:
+                if detail := _difference(records[item.index], score(item, played)):
+                    where = f"{EPISODES}, episode {item.index}"
+                    yield Finding("not-regenerated", where, detail)
+    except Refused:
+        raise
+    except Exception as error:  # some settings are only looked at here
+        raise _cannot_run(error) from error
 
 
 def _player(claim: Claim, source: Source) -> tuple[Player, int]:
@@ -209,7 +230,7 @@ def _player(claim: Claim, source: Source) -> tuple[Player, int]:
         check_arguments(spec, seed=seed)
         player, config, defaults = prepare(spec, claim.problems, seed)
     except Exception as error:  # settings of a stranger
-        raise Refused("cannot-run", f"{type(error).__name__}: {shown(str(error), 200)}") from error
+        raise _cannot_run(error) from error
     for what, ours, theirs in (
         ("config", config, claim.config),
         ("defaults", defaults, claim.defaults),
@@ -220,7 +241,9 @@ def _player(claim: Claim, source: Source) -> tuple[Player, int]:
             if json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True):
                 code = "wrong-model" if key in ("model_digest", "agent") else "wrong-settings"
                 raise Refused(
-                    code, f"{what}.{key} is {shown(one)}, but what was run here has {shown(other)}"
+                    code,
+                    f"{RUN}: {what}.{key} is {shown(one)}, but what was run here has "
+                    f"{shown(other)}",
                 )
     return player, seed
 
@@ -231,7 +254,7 @@ def _spec(claim: Claim, source: Source) -> tuple[PlayerSpec, int]:
     named = config["agent"]
     if (named is None) != (source.agent is None):
         played = "a model" if named is None else f"the agent {shown(named)}"
-        raise Refused("wrong-model", f"the bundle is a run of {played}")
+        raise Refused("wrong-model", f"{RUN}: this is a run of {played}")
     seed = strict.whole(config.get("seed"), f"{RUN}: seed")
     if source.agent is not None:
         load_agent(source.agent)
@@ -240,7 +263,7 @@ def _spec(claim: Claim, source: Source) -> tuple[PlayerSpec, int]:
     guide, critic = options.pop("guide", None), options.pop("reward_model", None)
     if (critic is None) != (source.reward_model is None):
         used = "no reward model" if critic is None else f"a reward model, {shown(critic)}"
-        raise Refused("wrong-model", f"the bundle is a run with {used}")
+        raise Refused("wrong-model", f"{RUN}: this is a run with {used}")
     assert source.model is not None
     return (
         PlayerSpec(
@@ -251,10 +274,32 @@ def _spec(claim: Claim, source: Source) -> tuple[PlayerSpec, int]:
             guide,
             None if source.reward_model is None else load_writer(source.reward_model),
             prompt=config.get("prompt"),
-            line_tokens=config.get("line_tokens", claim.problems.suite.line_tokens),
-        ),
+            line_tokens=config.get("line_tokens"),
+        ).within(claim.problems.suite),  # no run is without the suite's limits
         seed,
     )
+
+
+class _Metered:
+    """A model that stops where an honest run cannot be, whatever the budget."""
+
+    def __init__(self, model: LanguageModel, most: int) -> None:
+        self._model, self._most, self._left = model, most, most
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def generate(self, prefixes: Sequence[Tokens], **options: Any) -> list[Completion]:
+        if len(prefixes) > self._left:  # each takes one at least
+            detail = f"{RUN}: run as it says, it takes over {self._most} tokens, {SLACK} an episode"
+            raise Refused("not-regenerated", f"{detail} more than it records")
+        found = self._model.generate(prefixes, **options)
+        self._left -= sum(completion.cost for completion in found)
+        return found
+
+
+def _cannot_run(error: Exception) -> Refused:
+    return Refused("cannot-run", f"{RUN}: {type(error).__name__}: {shown(str(error), 200)}")
 
 
 def _difference(recorded: EpisodeRecord, again: EpisodeRecord) -> str:

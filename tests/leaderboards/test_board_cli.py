@@ -7,21 +7,6 @@ import sys
 
 import pytest
 
-from leaderboards import cli
-
-
-@pytest.fixture
-def board(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["reason-board", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return stop.value.code or 0, captured.out, captured.err
-
-    return run
-
 
 def test_from_run_to_board(board, runs, tmp_path):
     bundle, entries, site = tmp_path / "b.tar.gz", tmp_path / "entries", tmp_path / "site"

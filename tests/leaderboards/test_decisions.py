@@ -15,43 +15,8 @@ from leaderboards.entries import ENTRY, NotAccepted, add_entry, decide, load_ent
 from leaderboards.strict import Refused
 
 
-@pytest.fixture
-def entries(bundles, tmp_path):
-    """A folder of two entries."""
-    for bundle in bundles.values():
-        add_entry(bundle, tmp_path / "entries", added="2026-01-02")
-    return tmp_path / "entries"
-
-
-@pytest.fixture
-def expert(entries):
-    return next(folder.name for folder in entries.iterdir() if "expert" in folder.name)
-
-
-@pytest.fixture
-def random(entries):
-    return next(folder.name for folder in entries.iterdir() if "random" in folder.name)
-
-
 def lines(entries):
     return (entries / DECISIONS).read_bytes().splitlines()
-
-
-def chain(entries, *decisions):
-    """Write a log whose hashes are right, whatever it says."""
-    previous, written = "0" * 64, []
-    for number, decision in enumerate(decisions, 1):
-        value = {
-            "number": number,
-            "date": "2026-01-02",
-            "entry": "none",
-            "action": "remove",
-            "reason": "why not",
-            "previous": previous,
-        }
-        written.append(json.dumps(value | decision).encode())
-        previous = hashlib.sha256(written[-1]).hexdigest()
-    (entries / DECISIONS).write_bytes(b"".join(line + b"\n" for line in written))
 
 
 def test_no_decisions(tmp_path):
@@ -151,25 +116,23 @@ def test_damaged_log(entries, expert, random, change, code, number):
         ({"previous": "0" * 63}, "wrong-type"),
     ],
 )
-def test_bad_decision(entries, expert, decision, code):
-    chain(entries, {"entry": expert} | decision)
+def test_bad_decision(entries, expert, chain, decision, code):
+    chain({"entry": expert} | decision)
     with pytest.raises(Refused, match=rf"{code}.*{DECISIONS}, line 1\b"):
         load_entries(entries)
 
 
-def test_what_does_not_follow(entries, expert):
-    chain(entries, {"entry": expert}, {"entry": expert})
+def test_what_does_not_follow(entries, expert, chain):
+    chain({"entry": expert}, {"entry": expert})
     with pytest.raises(Refused, match=r"line 2: remove .* is removed already"):
         load_entries(entries)
-    chain(
-        entries, {"entry": expert}, {"entry": expert, "action": "reinstate", "date": "2026-01-01"}
-    )
+    chain({"entry": expert}, {"entry": expert, "action": "reinstate", "date": "2026-01-01"})
     with pytest.raises(Refused, match=r"line 2: 2026-01-01 is before 2026-01-02"):
         load_entries(entries)
 
 
-def test_unknown_entry_in_the_log(entries, expert):
-    chain(entries, {"entry": expert[:-1] + "x"})
+def test_unknown_entry_in_the_log(entries, expert, chain):
+    chain({"entry": expert[:-1] + "x"})
     with pytest.raises(Refused, match=rf"{DECISIONS}, line 1: .*Did you mean '{expert}'"):
         render(entries, entries.parent / "site")
 
