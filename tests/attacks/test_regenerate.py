@@ -733,8 +733,8 @@ def other_episodes(forge):
     ids=["all", "run", "episodes", "none", "no episode", "no run", "no file", "no folder"],
 )
 def test_changed_meanwhile(forge, source, monkeypatch, nothing_generated, change, code):
-    def then_changed(path):
-        result = verify(path)
+    def then_changed(path, rounds):
+        result = verify(path, rounds)
         change(forge)
         return result
 
