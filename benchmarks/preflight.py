@@ -10,8 +10,9 @@ from typing import Any
 
 from benchmarks.executors import play_chunk
 from benchmarks.players import PlayerSpec
+from benchmarks.preparation import check_arguments, drawn, prepare, search_seed, shard_of
 from benchmarks.records import total
-from benchmarks.runner import check_arguments, drawn, prepare, score, search_seed, shard_of
+from benchmarks.runner import score
 from benchmarks.suite import Suite
 
 SAMPLE = 32

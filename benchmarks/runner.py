@@ -18,15 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.environment import capture
 from benchmarks.executors import EXECUTORS, Executor, local
-from benchmarks.players import (
-    Played,
-    Player,
-    PlayerSpec,
-    Searcher,
-    defaults_of,
-    describe,
-    source_of,
-)
+from benchmarks.players import Played, Player, PlayerSpec, describe, source_of
+from benchmarks.preparation import check_arguments, drawn, prepare, search_seed, shard_of
 from benchmarks.progress import bar
 from benchmarks.records import LEDGER, EpisodeRecord, Manifest, total
 from benchmarks.replay import Outcome, play
@@ -40,10 +33,9 @@ from benchmarks.run_folder import (
     read_manifest,
     write_manifest,
 )
-from benchmarks.suite import Item, Resolved, Suite, load_suite, resolve
+from benchmarks.suite import Item, Resolved, Suite
 from reason_env import RewardTerms
 from reason_env.errors import choose
-from reason_env.splits import stream_seed
 
 if TYPE_CHECKING:
     from agents.models import LanguageModel
@@ -136,54 +128,6 @@ def run_suite(
     )
     make = EXECUTORS[executor](spec, player, workers)
     return execute(problems, player, Path(out), manifest, chunk, progress, make, trees)
-
-
-def prepare(
-    spec: PlayerSpec, problems: Resolved, seed: int
-) -> tuple[Player, dict[str, Any], dict[str, Any]]:
-    """The player, and what of it decides the episodes: a manifest's `config` and `defaults`.
-
-    Raises:
-        ValueError: settings with which the problems cannot be played.
-    """
-    config: dict[str, Any] = {
-        "suite": problems.suite.to_json(),
-        "limit": problems.limit,
-        "suite_hash": problems.hash,
-        "model_digest": None,
-        "strategy": None,
-        "options": {},
-        "agent": spec.agent,
-        "budget_tokens": None,
-        "seed": seed,
-        **({"prompt": spec.prompt} if spec.prompt else {}),
-    }
-    if spec.agent is not None:
-        return spec.build(), config, {}
-    defaults = defaults_of(spec.strategy, spec.options)  # a typo need not wait for the weights
-    player = spec.build()
-    assert isinstance(player, Searcher)
-    player.check(problems.items)
-    style = player.model.prompt_style
-    if spec.prompt and style not in (None, spec.prompt):
-        raise ValueError(f"This model is always asked in the {style} style, received {spec.prompt}")
-    critic = player.reward_model
-    config |= {
-        "model_digest": player.model.digest,
-        "strategy": spec.strategy,
-        "options": {
-            **spec.options,
-            **({"guide": spec.guide} if spec.guide else {}),
-            **({"reward_model": critic.digest[:12]} if critic else {}),
-        },
-        "budget_tokens": spec.budget_tokens,
-        **(
-            {}
-            if spec.line_tokens == problems.suite.line_tokens
-            else {"line_tokens": spec.line_tokens}
-        ),
-    }
-    return player, config, defaults
 
 
 def execute(
@@ -294,75 +238,12 @@ def add_usage(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
     return added
 
 
-def check_arguments(
-    spec: PlayerSpec,
-    *,
-    seed: int,
-    chunk: int = CHUNK,
-    trees: int = TREES,
-    workers: int | None = None,
-) -> None:
-    """Refuse what cannot be run, before any work.
-
-    Raises:
-        ValueError: says what is wrong.
-    """
-    if (spec.model is None) == (spec.agent is None):
-        raise ValueError("A run needs a model or an agent, and not both")
-    limits = (spec.budget_tokens, spec.line_tokens)
-    settings = (spec.options, spec.guide, spec.reward_model, spec.server)
-    if spec.agent is not None and (any(settings) or limits != (None, None)):
-        raise ValueError(
-            "Budget, line limit, strategy options, guide, reward model and server settings are for "
-            "models, not for agents"
-        )
-    if spec.prompt is not None:
-        choose(spec.prompt, ["compact", "verbose"], "prompt")
-    least = {"budget_tokens": (1, spec.budget_tokens), "line_tokens": (1, spec.line_tokens)}
-    least |= {"chunk": (1, chunk), "trees": (0, trees), "seed": (0, seed), "workers": (1, workers)}
-    for name, (low, number) in least.items():
-        if number is not None and number < low:
-            raise ValueError(f"{name} must be {low} or more, received {number}")
-
-
-def drawn(suite: str | Path | Suite | Resolved, limit: int | None) -> Resolved:
-    """The suite's problems."""
-    if not isinstance(suite, Resolved):
-        return resolve(suite if isinstance(suite, Suite) else load_suite(suite), limit)
-    if limit is not None:
-        raise ValueError(
-            f"limit {limit} is for a suite whose problems are not drawn yet: give it to resolve"
-        )
-    return suite
-
-
-def shard_of(problems: Resolved, shard: tuple[int, int] | None) -> range:
-    """Indices of a shard's episodes.
-
-    Raises:
-        ValueError: no such shard, or one without an episode.
-    """
-    first, step = shard or (1, 1)
-    if not 1 <= first <= step:
-        raise ValueError(f"A shard is I/N with I from 1 to N, received {first}/{step}")
-    indices = range(first - 1, len(problems.items), step)
-    if not indices:
-        raise ValueError(f"Shard {first}/{step} of {len(problems.items)} episodes has none")
-    return indices
-
-
 def _with_trees(items: Collection[Item], trees: int) -> frozenset[int]:
     """Indices of the episodes whose search tree is kept: the first of each entry."""
     groups: dict[str, list[int]] = {}
     for item in items:
         groups.setdefault(item.env + json.dumps(item.kwargs, sort_keys=True), []).append(item.index)
     return frozenset(index for group in groups.values() for index in group[:trees])
-
-
-def search_seed(seed: int, item: Item) -> int:
-    """The seed of an episode's search."""
-    # From the problem, not from its place: a problem is sampled alike in every suite.
-    return stream_seed("search", seed, item.problem)
 
 
 def _refuse_strangers(out: Path) -> None:

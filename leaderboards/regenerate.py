@@ -27,8 +27,9 @@ from agents.search import strategy_names
 from benchmarks.executors import local
 from benchmarks.findings import Finding
 from benchmarks.players import Player, PlayerSpec, Searcher, load_writer
+from benchmarks.preparation import check_arguments, prepare, search_seed
 from benchmarks.records import EpisodeRecord
-from benchmarks.runner import CHUNK, check_arguments, prepare, score, search_seed
+from benchmarks.runner import CHUNK, score
 from leaderboards import strict
 from leaderboards.bundle import Manifest
 from leaderboards.claims import Claim, read_claim

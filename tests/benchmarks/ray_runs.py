@@ -81,7 +81,7 @@ def dying_workers():
 
 def a_chunk_that_kills():
     """It ends the run with what was finished on record, and another go completes it."""
-    from benchmarks.runner import search_seed
+    from benchmarks.preparation import search_seed
 
     problems = resolve(Suite.from_json(SUITE))
     (ROOT / "doom").write_text(str(search_seed(0, problems.items[0])))
