@@ -91,11 +91,9 @@ class Claim:
 
     @property
     def comparable(self) -> str:
-        """Equal for runs whose scores may be compared: of the same problems, or of a sealed round,
-        where every player has its own."""
-        if self.sealed is None:
-            return self.problems.hash
-        return f"{self.sealed.round.digest}, {self.problems.limit}"
+        """Equal for runs of a `suite` whose scores may be compared: of the same problems, or of a
+        sealed round, where every player has its own."""
+        return self.problems.hash if self.sealed is None else self.sealed.round.digest
 
 
 def read_claim(data: bytes, rounds: Path = ROUNDS) -> Claim:

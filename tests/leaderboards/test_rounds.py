@@ -22,7 +22,7 @@ from benchmarks.suite import Suite, load_suite, resolve
 from leaderboards.board import render
 from leaderboards.bundle import Submitter, pack
 from leaderboards.commands import app
-from leaderboards.commitments import player_digest, run_digest
+from leaderboards.commitments import one_code, player_digest, run_digest
 from leaderboards.entries import NotAccepted, add_entry, load_entries
 from leaderboards.ranking import rank
 from leaderboards.regenerate import Source, regenerate
@@ -225,6 +225,7 @@ def test_a_run_under_other_code(board, runs):
         [
             ({"environment": honest["environment"] | {"code": {"agents": "0"}}}, "not-committed"),
             ({"environment": honest["environment"] | {"code": None}}, "no-code"),
+            ({"environment": honest["environment"] | {"code": {}}}, "no-code"),
             ({"environment": {}}, "no-code"),
             ({"resumed_under": [{"code": {"agents": "0"}}]}, "changed-code"),
             ({"resumed_under": [{}]}, "changed-code"),
@@ -233,6 +234,8 @@ def test_a_run_under_other_code(board, runs):
         run.write_text(json.dumps(honest | change))
         bundle = pack(board.folder / "run", board.folder / f"{number}", Submitter("Ada"))
         assert codes(board.verify(bundle)) == [code]
+    with pytest.raises(Refused, match="wrong-type: resumed_under must be a list, received 5"):
+        one_code(honest["environment"], 5)
     run.write_text(json.dumps(honest | {"resumed_under": [honest["environment"]]}))
     bundle = pack(board.folder / "run", board.folder / "same", Submitter("Ada"))
     assert board.verify(bundle).accepted
@@ -497,6 +500,20 @@ def test_a_commitment_by_pull_request_changes_no_earlier_one(checkouts):
     log = head / "leaderboards" / "rounds" / "spring" / "commitments.jsonl"
     log.write_bytes(log.read_bytes().replace(b"Eve", b"Ada"))
     with pytest.raises(Refused, match="changed"):
+        check_submission(base, head)
+
+
+def test_commitments_to_two_rounds_by_pull_request(board, checkouts, tmp_path):
+    base, head = checkouts
+    for folder in (base, head):
+        shutil.copytree(
+            folder / "leaderboards/rounds/spring", folder / "leaderboards/rounds/autumn"
+        )
+        path = folder / "leaderboards/rounds/autumn/round.json"
+        path.write_text(path.read_text().replace('"spring"', '"autumn"'))
+    for name in ("spring", "autumn"):
+        commit(load_round(name, head / "leaderboards/rounds"), "Ada", "1" * 64, DAY)
+    with pytest.raises(Refused, match=r"outside: .*spring/commitments.jsonl' is changed"):
         check_submission(base, head)
 
 
