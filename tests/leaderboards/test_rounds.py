@@ -270,6 +270,19 @@ def test_entries_of_a_round_share_a_table(board, runs):
     assert [row.entry.result.player for row in table.rows] == ["expert", "random"]
 
 
+def test_a_commitment_without_an_entry_is_shown(board, runs):
+    digest = board.commit(runs["expert"])
+    board.commit(runs["expert"], submitter="Eve")
+    bundle = board.play(digest)
+    board.reveal()
+    add_entry(bundle, board.entries)
+    page = render(board.entries, board.folder / "site").read_text()
+    rows = page.partition('id="rounds"')[2].partition("<tbody")[2].split("<tr")[1:3]
+    assert ["Ada" in row for row in rows] == [True, False]
+    assert ["entries/" in row for row in rows] == [True, False]
+    assert ["none" in row for row in rows] == [False, True]
+
+
 def test_a_limited_run_of_a_round_is_partial(board, runs):
     digest = board.commit(runs["expert"])
     suite = board.round.sealed_suite(digest, board.key)
