@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from benchmarks.suite import Item, make_env
 from leaderboards import strict
 from leaderboards.claims import Claim
 from leaderboards.files import EPISODES
+from leaderboards.privacy import no_secrets, of_episode
 from leaderboards.strict import Refused, shown
 from reason_env import ReasonEnv, RewardTerms, lines
 from reason_env.tokenizer import EOS
@@ -29,6 +31,9 @@ from reason_env.tokens import GIVE_UP
 TRANSCRIPTS = 3
 """Kept of solved and of unsolved episodes each."""
 _TRANSCRIPT_CHARS = 2000
+_PATIENCE = (3.0, 0.5)
+"""Seconds for a bundle, and for each of the suite's episodes, until it is taken for an attack: a
+hundred times what honest ones take. One episode ends by itself; all together they might not."""
 
 
 class Report(Protocol):
@@ -98,8 +103,16 @@ def replay_all(recorded: Iterable[bytes], claim: Claim, report: Report) -> Repla
     envs = _Environments()
     played: dict[int, tuple[EpisodeRecord, Outcome]] = {}
     transcripts: dict[bool, list[Transcript]] = {True: [], False: []}
+    seconds = _PATIENCE[0] + _PATIENCE[1] * len(items)
+    deadline = time.monotonic() + seconds
     for number, line in enumerate(recorded, 1):
         where = f"{EPISODES}, line {number}"
+        if time.monotonic() > deadline:
+            raise Refused(
+                "too-slow",
+                f"{where}: what came before took over {seconds:g} s to replay; if the machine was "
+                "busy, try again",
+            )
         try:
             record = _parse(line)
         except Refused as error:
@@ -142,9 +155,12 @@ class _Environments:
 def _parse(line: bytes) -> EpisodeRecord:
     value = strict.loads(line, "episode")
     try:
-        return EpisodeRecord.from_json(value)
+        record = EpisodeRecord.from_json(value)
     except (ValueError, TypeError) as error:
         raise Refused("wrong-type", shown(str(error), 200)) from None
+    # An accepted bundle is published as it is.
+    no_secrets(of_episode(record), "episode")
+    return record
 
 
 def _episode(
