@@ -9,13 +9,15 @@ new is then verified as `reason-board add` would verify it.
 
 from __future__ import annotations
 
+import datetime
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from leaderboards.decisions import DECISIONS, read_log
-from leaderboards.entries import BUNDLE, ENTRY, Entry, check_new, load_entry
+from leaderboards.entries import BUNDLE, ENTRY, Entry, check_copy, check_new, load_entry
 from leaderboards.strict import Refused, shown
 
 FOLDER = "leaderboards/entries"
@@ -30,7 +32,7 @@ def check_submission(base: str | Path, head: str | Path) -> Entry:
         base, head: folders; `.git` at their top is left out.
 
     Returns:
-        The new entry.
+        The new entry. Its result's notes say so if most of it is another entry's.
 
     Raises:
         Refused: names the rule and the path that breaks it: something outside of one new entry's
@@ -50,8 +52,15 @@ def check_submission(base: str | Path, head: str | Path) -> Entry:
         raise
     except ValueError as error:
         raise Refused("not-an-entry", str(error)) from None
+    # By the clock of whoever is furthest ahead.
+    tomorrow = (datetime.date.today() + datetime.timedelta(days=1)).isoformat()
+    if entry.added > tomorrow:
+        raise Refused("wrong-date", f"added is {entry.added}, which is after {tomorrow}")
     check_new(entry.result, entries)
-    return entry
+    shared = check_copy(entry.result, entry.bundle, entries)
+    if shared is None:
+        return entry
+    return replace(entry, result=replace(entry.result, notes=(*entry.result.notes, str(shared))))
 
 
 def new_folder(base: Path, head: Path) -> str:
