@@ -44,8 +44,8 @@ class Overlap:
     def __str__(self) -> str:
         return (
             f"{self.same} of {self.episodes} episodes have the lines of {self.entry}, but for "
-            f"white space and added lines; {self.mistakes} of these are not solved (the same mistakes "
-            "are hardly found twice, the same right lines may be)"
+            f"white space and added lines; {self.mistakes} of these are not solved (the same "
+            "mistakes are hardly made twice, the same right lines may be)"
         )
 
 
