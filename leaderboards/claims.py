@@ -95,7 +95,7 @@ def read_claim(data: bytes) -> Claim:
         player = f"unnamed model {(model_digest or '')[:12]}".strip()
     options = _options(value)
     budget = config["budget_tokens"]
-    return Claim(
+    claim = Claim(
         problems=_problems(config),
         player=strict.line_of_text(player, f"{RUN}: model or agent", 200),
         model_digest=model_digest,
@@ -112,6 +112,18 @@ def read_claim(data: bytes) -> Claim:
         ledger=_ledger(value["ledger"]),
         oracle=agent == "expert" or any("oracle" in text for text in _texts(options)),
     )
+    _typed(value)
+    return claim
+
+
+def _typed(value: Any) -> None:
+    """What nobody here reads has its type all the same: others may read it."""
+    try:
+        manifest = records.Manifest.from_json(value)
+    except (ValueError, TypeError) as error:
+        raise Refused("wrong-type", f"{RUN}: {strict.shown(str(error), 200)}") from None
+    if manifest.seconds < 0:
+        raise Refused("out-of-range", f"{RUN}: seconds: {manifest.seconds} is below 0")
 
 
 def _problems(config: Mapping[str, Any]) -> Resolved:
