@@ -280,3 +280,31 @@ def test_negative_seconds(forge):
 def test_fields_that_are_not_shown_have_their_types_too(forge, key, value):
     forge.run[key] = value
     assert forge.codes() == {"wrong-type"}
+
+
+SECRET = "sk-ant-" + "a1" * 20
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize("place", ["line", "error", "run", "key", "notes"])
+def test_secret_is_not_published(forge, place, escaped):
+    """Whoever it belongs to; also where its letters are written as escapes."""
+    first = forge.episodes[0]
+    if place == "line":
+        first["actions"].insert(0, f"I found {SECRET} here")
+    elif place == "error":
+        first |= {"status": "error", "error": SECRET, "actions": [], "tokens": []}
+    elif place == "run":
+        forge.run["environment"]["variables"] = {"x": SECRET}
+    elif place == "key":
+        forge.run["usage"][SECRET] = 1
+    else:
+        forge.manifest["submitter"]["notes"] = SECRET
+    forge.save()
+    for name in ("manifest.json", "run.json", "episodes.jsonl"):
+        text = (forge.folder / name).read_text()
+        if escaped and SECRET in text:
+            forge.raw(name, "sk-ant", "\\u0073k-ant")
+    result = verify(forge.folder)
+    assert {d.code for d in result.discrepancies} >= {"secret"}
+    assert not any(SECRET[:12] in str(d) for d in result.discrepancies)
