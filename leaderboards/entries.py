@@ -234,12 +234,15 @@ def load_entry(folder: Path, log: Log) -> Entry:
     if not result.accepted:
         raise ValueError(f"{folder} does not pass: {result.discrepancies[0]}")
     expected = _receipt(folder.name, receipt["added"], result)
-    if receipt != expected or entry_id(result) != folder.name:
-        wrong = [key for key in expected if receipt.get(key) != expected[key]] or ["id"]
-        raise ValueError(
-            f"{folder / ENTRY}: {wrong[0]} is {strict.shown(receipt.get(wrong[0]))}, but the "
-            f"bundle there gives {strict.shown(expected[wrong[0]])}"
-        )
+    for key in {**expected, **receipt}:
+        # As text: 1 == True == 1.0 in Python, but not in JSON.
+        if json.dumps(receipt.get(key)) != json.dumps(expected.get(key)):
+            raise ValueError(
+                f"{folder / ENTRY}: {strict.shown(key)} is {strict.shown(receipt.get(key))}, but "
+                f"the bundle there gives {strict.shown(expected.get(key))}"
+            )
+    if entry_id(result) != folder.name:
+        raise ValueError(f"{folder}: the bundle there gives the id {entry_id(result)!r}")
     return Entry(folder.name, receipt["added"], result, folder / BUNDLE, log.of(folder.name))
 
 
