@@ -57,7 +57,7 @@ def copy(runs, tmp_path):
 
 
 def spaced(number, episode):
-    episode["actions"] = [line.replace(" ", "  ") + " " for line in episode["actions"]]
+    episode["actions"] = ["", *(line.replace(" ", "  ") + " " for line in episode["actions"])]
 
 
 def thinking(number, episode):
