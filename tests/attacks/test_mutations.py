@@ -182,8 +182,13 @@ def changed_bytes(honest: Path, make_forge: Any, guard: Any, data: st.DataObject
 
 def with_bytes_changed(old: bytes, data: st.DataObject) -> bytes:
     at = data.draw(st.integers(0, len(old)))
-    cut = data.draw(st.integers(0, 40))
-    return old[:at] + data.draw(st.binary(max_size=8)) + old[at + cut :]
+    cut = data.draw(st.one_of(st.integers(0, 2), st.integers(0, 40)))
+    signs = st.text('0123456789.eE+-,:"[]{}\\utrufalsn \n', max_size=4)
+    return (
+        old[:at]
+        + data.draw(st.one_of(signs.map(str.encode), st.binary(max_size=8)))
+        + (old[at + cut :])
+    )
 
 
 # -- Archives ------------------------------------------------------------------------------------
@@ -244,14 +249,17 @@ def archive_changed(honest: bytes, data: st.DataObject) -> bytes:
             change(items, data)
     archive = b"".join(header + content for header, content in items)
     archive += bytes(512 * data.draw(st.sampled_from([2, 2, 2, 0, 1, 3, 20, 100])))
-    if data.draw(st.booleans()):
-        archive = archive[: data.draw(st.integers(0, len(archive)))] or archive
-    at = data.draw(st.one_of(st.none(), st.integers(0, len(archive))))
-    streams = [archive] if at is None else [archive[:at], archive[at:]]
-    zipped = b"".join(gzip.compress(stream, 1, mtime=0) for stream in streams)
-    if data.draw(st.booleans()):
-        zipped = with_bytes_changed(zipped, data)
-    return zipped
+    # Each hides what was done before, so it is done to few.
+    last = data.draw(st.sampled_from(["", "", "", "cut", "two streams", "joined", "bytes"]))
+    at = data.draw(st.integers(0, len(archive)))
+    if last == "cut":
+        archive = archive[:at]
+    if last == "two streams":
+        return gzip.compress(archive[:at], 1) + gzip.compress(archive[at:], 1)
+    zipped = gzip.compress(archive, 1, mtime=0)
+    if last == "joined":
+        return zipped + gzip.compress(honest, 1)
+    return with_bytes_changed(zipped, data) if last == "bytes" else zipped
 
 
 def changed_archive(honest: Path, guard: Any, data: st.DataObject) -> None:
