@@ -12,7 +12,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -129,7 +129,8 @@ def replay_all(recorded: Iterable[bytes], claim: Claim, report: Report) -> Repla
         item = items[record.index]
         env = envs.of(item)
         outcome = _episode(record, item, env, claim, partial(report, where=where))
-        played[item.index] = (record, outcome)
+        # Token ids are most of a bundle, and needed no more.
+        played[item.index] = (replace(record, tokens=()), outcome)
         kept = transcripts[outcome.solved]
         if len(kept) < TRANSCRIPTS and record.actions:
             text = env.episode.text[:_TRANSCRIPT_CHARS]
