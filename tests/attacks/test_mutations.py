@@ -86,6 +86,28 @@ def check(result: Result, run: bytes, episodes: bytes) -> None:
     assert result.score.solved <= earned(run, episodes)
     if result.accepted:
         assert result.score.solved == earned(run, episodes)
+        check_truth(json.loads(run), [json.loads(line) for line in episodes.splitlines()])
+
+
+def check_truth(run: dict[str, Any], told: list[dict[str, Any]]) -> None:
+    """What is accepted says nothing that is not so, whether or not a score comes from it."""
+    items = resolved(run["config"]["suite"]["name"], run["config"]["limit"]).items
+    assert sorted(one["index"] for one in told) == list(range(len(items)))
+    assert run["episodes"] == len(items)
+    assert run["solved"] == sum(one["solved"] for one in told)
+    for key, number in run["ledger"].items():
+        assert number == sum(one["ledger"][key] for one in told)
+    for one in told:
+        item = items[one["index"]]
+        assert {name: one[name] for name in item.identity()} == item.identity()
+        outcome = replay(item.env, item.kwargs, item.seed, one["actions"])
+        assert (one["solved"], one["reward"]) == (outcome.solved, pytest.approx(outcome.reward))
+        assert one["terms"] == pytest.approx(outcome.terms.to_json())
+        assert (one["status"] == "ok") == (outcome.ended != "unfinished")
+        for line, ids in zip(one["actions"], one["tokens"], strict=True):
+            text = TOKENIZER.decode(ids).removesuffix("\n")
+            assert text in (lines.normalise(line).replace(lines.OUTSIDE, "?"), "")
+        assert sum(map(len, one["tokens"])) <= one["ledger"]["generated_tokens"]
 
 
 def check_folder(result: Result, folder: Path) -> None:
@@ -310,7 +332,13 @@ def take_lines(forge: Any, data: st.DataObject) -> None:
 def flip_solved(forge: Any, data: st.DataObject) -> None:
     one = episode(forge, data)
     one["solved"] = not one["solved"]
-    one["terms"]["outcome"] = one["reward"] = float(one["solved"])
+    if data.draw(st.booleans()):
+        one["terms"]["outcome"] = one["reward"] = float(one["solved"])
+
+
+def other_total(forge: Any, data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from(["episodes", "solved", "unfinished", "errors"]))
+    forge.run[key] = data.draw(st.integers(0, 9))
 
 
 def cut_tokens(forge: Any, data: st.DataObject) -> None:
@@ -439,6 +467,8 @@ def told_otherwise(honest: Path, make_forge: Any, guard: Any, data: st.DataObjec
                 change(forge, data)
         if data.draw(st.integers(0, 3)):
             add_up(forge)
+        if not data.draw(st.integers(0, 9)):
+            other_total(forge, data)
         folder = forge.save()
         result = guard.verify(folder)
         check_folder(result, folder)
