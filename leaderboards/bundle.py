@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,10 @@ from benchmarks.environment import source_hash
 from benchmarks.run_folder import load_run
 from leaderboards import strict
 from leaderboards.files import EPISODES, MANIFEST, NAMES, RUN, Seen, write_archive
+from leaderboards.privacy import no_secrets, of_episode, without_paths
 
 FORMAT = "reason-env-bundle/1"
 ARCHIVE = ".tar.gz"
-# An absolute path: not part of an address (https://host/a/b) nor of a hub id (org/model).
-_PATH = re.compile(r"(?<![\w:/.~-])(?:[A-Za-z]:\\|~/|/)(?:[^\s/\\'\":]+[/\\])+([^\s/\\'\":]*)")
-_SECRETS = re.compile(
-    r"hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}|AKIA[0-9A-Z]{16}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +136,19 @@ def pack(run_folder: str | Path, out: str | Path, submitter: Submitter) -> Path:
         raise FileExistsError(f"{out} exists already and is not overwritten; name another output")
     submitter = Submitter.from_json(asdict(submitter))
     run = load_run(run_folder)
+    no_secrets(asdict(submitter), MANIFEST)
+    no_secrets(run.manifest.to_json(), RUN)
+    for number, record in enumerate(run.episodes, 1):
+        no_secrets(of_episode(record), f"{EPISODES}, line {number}")
     contents = {
-        RUN: _text(_without_paths(run.manifest.to_json())),
+        RUN: _text(without_paths(run.manifest.to_json())),
         EPISODES: b"".join(
-            replace(record, error=None if record.error is None else _without_paths(record.error))
+            replace(record, error=None if record.error is None else without_paths(record.error))
             .to_line()
             .encode()
             for record in run.episodes
         ),
     }
-    for name, content in contents.items():
-        _no_secrets(name, content)
     contents = {MANIFEST: _manifest(submitter, contents).to_bytes(), **contents}
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.name.endswith(ARCHIVE):
@@ -174,26 +170,3 @@ def _manifest(submitter: Submitter, contents: Mapping[str, bytes]) -> Manifest:
 
 def _text(value: Any) -> bytes:
     return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
-
-
-def _without_paths(value: Any) -> Any:
-    """`value` with every absolute path in its texts cut down to its last name."""
-    if isinstance(value, str):
-        # A text that is a path as a whole may have spaces in it.
-        if value.startswith(("/", "~/")):
-            return value.rstrip("/").rpartition("/")[2]
-        return _PATH.sub(lambda match: match[1] or "...", value)
-    if isinstance(value, Mapping):
-        return {key: _without_paths(item) for key, item in value.items()}
-    if isinstance(value, Iterable):
-        return [_without_paths(item) for item in value]
-    return value
-
-
-def _no_secrets(name: str, content: bytes) -> None:
-    for number, line in enumerate(content.decode().splitlines(), 1):
-        if match := _SECRETS.search(line):
-            raise ValueError(
-                f"{name}, line {number}: {match[0][:8]}... looks like a secret key; "
-                "remove it from the run (and replace the key) before publishing"
-            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +129,10 @@ def read_claim(data: bytes, rounds: Path = ROUNDS) -> Claim:
     options = _options(value)
     budget = config["budget_tokens"]
     suite, sealed = _suite(value, rounds)
-    return Claim(
+    claim = Claim(
         sealed=sealed,
         config=config,
         defaults=value["defaults"],
-        problems=_problems(config, suite),
         player=strict.line_of_text(player, f"{RUN}: model or agent", 200),
         model_digest=model_digest,
         strategy=strict.line_of_text(strategy or "", f"{RUN}: strategy", 60, empty=True),
@@ -147,7 +147,20 @@ def read_claim(data: bytes, rounds: Path = ROUNDS) -> Claim:
         counts={name: strict.whole(value[name], f"{RUN}: {name}", 0, _MOST) for name in _COUNTS},
         ledger=_ledger(value["ledger"]),
         oracle=agent == "expert" or any("oracle" in text for text in _texts(options)),
+        problems=_problems(config, suite),  # seconds of work, so last
     )
+    _typed(value)
+    return claim
+
+
+def _typed(value: Any) -> None:
+    """What nobody here reads has its type all the same: others may read it."""
+    try:
+        manifest = records.Manifest.from_json(value)
+    except (ValueError, TypeError) as error:
+        raise Refused("wrong-type", f"{RUN}: {shown(str(error), 200)}") from None
+    if manifest.seconds < 0:
+        raise Refused("out-of-range", f"{RUN}: seconds: {manifest.seconds} is below 0")
 
 
 def _suite(run: Mapping[str, Any], rounds: Path) -> tuple[Suite, Sealed | None]:
@@ -178,7 +191,7 @@ def _problems(config: Mapping[str, Any], suite: Suite) -> Resolved:
         raise Refused("wrong-suite", f"{RUN}: the suite differs from {name} v{suite.version} here")
     if limit is not None:
         strict.whole(limit, f"{RUN}: limit", 1, _MOST)
-    problems = resolve(suite, limit)
+    problems = _resolved(_dumps(suite.to_json()), limit)
     if strict.digest(config["suite_hash"], f"{RUN}: suite_hash") != problems.hash:
         raise Refused(
             "wrong-suite",
@@ -186,6 +199,12 @@ def _problems(config: Mapping[str, Any], suite: Suite) -> Resolved:
             f"resolves to {problems.hash[:12]}... here: other problems, or other environments",
         )
     return problems
+
+
+@lru_cache(maxsize=8)
+def _resolved(suite: str, limit: int | None) -> Resolved:
+    """A suite given as JSON: bundles come in numbers, and drawing problems takes seconds."""
+    return resolve(Suite.from_json(json.loads(suite)), limit)
 
 
 def _options(run: Mapping[str, Any]) -> dict[str, Any]:

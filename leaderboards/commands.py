@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from leaderboards import board, bundle, decisions, entries, submission, verify
 from leaderboards import regenerate as regeneration
@@ -137,11 +134,14 @@ def add(
 ) -> None:
     """Verify a bundle and add it to the entries; nothing is overwritten."""
     try:
-        print(f"Added: {entries.add_entry(path, folder, partial=partial)}")
+        added = entries.add_entry(path, folder, partial=partial)
     except NotAccepted as error:
         show(error.result)
         print(f"Not added: {error}", file=sys.stderr)
         raise typer.Exit(REFUSED) from None
+    print(f"Added: {added}")
+    if shared := entries.overlap(added):
+        print(f"note: {shared}")
 
 
 @app.command()
@@ -208,10 +208,10 @@ def check_submission(
 
 
 def show(result: Result) -> None:
-    """Print a result for people. What a bundle says goes through `Text`: no markup."""
+    """Print a result for people: one line for each thing that a bundle says, with its name before
+    it, so that no text of a stranger begins a line (a log's reader may take that for a command)."""
     if result.score is not None:
         score, accuracy = result.score, result.score.accuracy
-        table = Table(show_header=False, box=None)
         for key, value in {
             "suite": result.suite,
             "player": " ".join(filter(None, [result.player, result.label])),
@@ -223,8 +223,7 @@ def show(result: Result) -> None:
             "tokens": f"{score.tokens:.0f} per problem, budget {result.budget_tokens or 'none'}",
             "tier": f"{result.tier}: {TIERS[result.tier]}",
         }.items():
-            table.add_row(key, Text(value))
-        Console().print(table)
+            print(f"{key:12}{value}")
     for note in result.notes:
         print(f"note: {note}")
     for discrepancy in result.discrepancies:

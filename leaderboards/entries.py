@@ -24,6 +24,7 @@ from typing import Any
 
 from leaderboards import strict
 from leaderboards.bundle import ARCHIVE
+from leaderboards.copies import Overlap, closest
 from leaderboards.decisions import Decision, Log, read_log, tier_of
 from leaderboards.files import members, write_archive
 from leaderboards.rounds import ROUNDS
@@ -91,7 +92,7 @@ def add_entry(
 
     Raises:
         NotAccepted: verification found something, the run is partial, or its actions are those
-            of an entry that is there.
+            of an entry that is there, white space aside.
         FileExistsError: the entry is there, or was: ids are never used again.
         Refused: the log of decisions is damaged.
     """
@@ -110,6 +111,7 @@ def add_entry(
             first = result.discrepancies[0] if result.discrepancies else "it changed while read"
             raise NotAccepted(f"The bundle is refused: {first}", result)
         check_new(result, entries, partial=partial)
+        check_copy(result, copy, entries)
         identity = entry_id(result)
         folder = entries / identity
         entries.mkdir(parents=True, exist_ok=True)
@@ -146,6 +148,36 @@ def check_new(result: Result, entries: str | Path, *, partial: bool = False) -> 
             raise NotAccepted(
                 f"Its actions are, one by one, those of the entry {other.get('id')!r}", result
             )
+
+
+def check_copy(result: Result, bundle: Path, entries: str | Path) -> Overlap | None:
+    """The entry that an accepted bundle shares at least half of its episodes with, or None.
+
+    Raises:
+        NotAccepted: it shares all of them, white space aside.
+    """
+    shared = closest(bundle, _bundles(Path(entries), result.suite))
+    if shared is not None and shared.equal:
+        raise NotAccepted(
+            f"Its actions are, but for white space, those of the entry {shared.entry!r}", result
+        )
+    return shared
+
+
+def overlap(folder: Path) -> Overlap | None:
+    """The entry that an entry shares at least half of its episodes with, or None."""
+    others = _bundles(folder.parent, _read(folder)["suite"])
+    del others[folder.name]
+    return closest(folder / BUNDLE, others)
+
+
+def _bundles(entries: Path, suite: str) -> dict[str, Path]:
+    """All entries of a suite, removed ones too."""
+    return {
+        folder.name: folder / BUNDLE
+        for folder in _folders(entries)
+        if _read(folder).get("suite") == suite
+    }
 
 
 def decide(
@@ -225,12 +257,15 @@ def load_entry(folder: Path, log: Log) -> Entry:
     if not result.accepted:
         raise ValueError(f"{folder} does not pass: {result.discrepancies[0]}")
     expected = _receipt(folder.name, receipt["added"], result)
-    if receipt != expected or entry_id(result) != folder.name:
-        wrong = [key for key in expected if receipt.get(key) != expected[key]] or ["id"]
-        raise ValueError(
-            f"{folder / ENTRY}: {wrong[0]} is {strict.shown(receipt.get(wrong[0]))}, but the "
-            f"bundle there gives {strict.shown(expected[wrong[0]])}"
-        )
+    for key in {**expected, **receipt}:
+        # As text: 1 == True == 1.0 in Python, but not in JSON.
+        if json.dumps(receipt.get(key)) != json.dumps(expected.get(key)):
+            raise ValueError(
+                f"{folder / ENTRY}: {strict.shown(key)} is {strict.shown(receipt.get(key))}, but "
+                f"the bundle there gives {strict.shown(expected.get(key))}"
+            )
+    if entry_id(result) != folder.name:
+        raise ValueError(f"{folder}: the bundle there gives the id {entry_id(result)!r}")
     return Entry(folder.name, receipt["added"], result, folder / BUNDLE, log.of(folder.name))
 
 
@@ -272,8 +307,11 @@ def _receipt(identity: str, added: str, result: Result) -> dict[str, Any]:
 def _read(folder: Path) -> dict[str, Any]:
     """An entry's receipt, checked as far as its shape goes."""
     if not _ID.fullmatch(folder.name) or len(folder.name) > _MOST_CHARS:
-        raise ValueError(f"{folder} is not an entry: its name is not an id")
+        where = strict.shown(str(folder), 400)  # a name that nobody has checked
+        raise ValueError(f"{where} is not an entry: its name is not an id")
     path = folder / ENTRY
+    if any(part.is_symlink() for part in (folder, path, folder / BUNDLE)):
+        raise ValueError(f"{folder} is not an entry: it is, or has, a symbolic link")
     if not path.is_file() or path.stat().st_size > 2**16:
         raise ValueError(f"{folder} is not an entry: it has no {ENTRY}")
     value = strict.loads(path.read_bytes(), str(path))

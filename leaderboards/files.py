@@ -3,7 +3,8 @@
 A bundle is a directory or a `.tar.gz` with exactly three regular files, in this order in an
 archive: `manifest.json`, `run.json`, `episodes.jsonl`. The tar headers are read by hand: plain
 `ustar` has no links to follow, no long names and no extended headers, so that whatever else is
-in there is refused by its header alone.
+in there is refused by its header alone. Nor is there room beside the files: other tools would find
+what lies in a gzip header, behind the end, or in the unused parts of a tar header.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import stat
 import tarfile
 import zlib
@@ -27,6 +29,9 @@ MAX_BYTES = {MANIFEST: 16 * 2**10, RUN: 2**20, EPISODES: 256 * 2**20}
 MAX_LINE = 256 * 2**10
 """Bytes of one line of episodes.jsonl: an episode of thousands of tokens takes a tenth."""
 _BLOCK = tarfile.BLOCKSIZE
+_CHUNK = 64 * 2**10
+_OWNER = re.compile(rb"[\w.-]*\0+")
+"""Name of a user or group in a tar header."""
 
 
 class Readable(Protocol):
@@ -85,7 +90,7 @@ class Member:
 
     def _more(self) -> bytes:
         try:
-            data = self._stream.read(min(self._left, 64 * 2**10))
+            data = self._stream.read(min(self._left, _CHUNK))
         except (OSError, EOFError, zlib.error) as error:
             raise Refused("cut-off", f"{self.name}: cannot be read on: {error}") from None
         if not data:
@@ -149,26 +154,63 @@ def _exactly(found: set[str]) -> None:
             raise Refused("missing-file", f"{name} is missing")
 
 
+class _Gunzip:
+    """One gzip stream and nothing else, read forward."""
+
+    def __init__(self, compressed: BinaryIO) -> None:
+        start = compressed.read(4)
+        # The flags: a name is the only field that ordinary tools write (and never read here).
+        if start[:3] != b"\x1f\x8b\x08" or start[3:] not in (b"\0", b"\x08"):
+            raise Refused("not-a-bundle", "not a gzip archive, or one with extra fields")
+        self._compressed = compressed
+        self._zlib = zlib.decompressobj(wbits=31)
+        self._waiting = start + compressed.read(_BLOCK)
+        if start[3:] == b"\x08":
+            name, end, _ = self._waiting[10:].partition(b"\0")
+            if not end or not re.fullmatch(rb"[ -.0-\[\]-~]*", name):
+                raise Refused("not-a-bundle", f"{shown(name)} is no plain name in a gzip header")
+
+    def read(self, size: int, /) -> bytes:
+        parts: list[bytes] = []
+        while size and not self._zlib.eof:
+            waiting = self._waiting or self._compressed.read(_CHUNK)
+            if not waiting:
+                raise EOFError("it ends before its end marker")
+            parts.append(self._zlib.decompress(waiting, size))
+            self._waiting = self._zlib.unconsumed_tail
+            size -= len(parts[-1])
+        return b"".join(parts)
+
+    def end(self) -> None:
+        """Refuse whatever is left."""
+        if self.read(1) or self._zlib.unused_data or self._compressed.read(1):
+            raise Refused("extra-file", "the archive goes on after its end")
+
+
 def _archive(compressed: BinaryIO) -> Iterator[Member]:
-    stream = gzip.GzipFile(fileobj=compressed)
     try:
+        stream = _Gunzip(compressed)
         for name in NAMES:
             header = _header(stream, name)
             member = Member(name, stream, header.size)
             yield member
             member.finish()
-            _exact(stream, -header.size % _BLOCK, name)
+            if _exact(stream, -header.size % _BLOCK, name).strip(b"\0"):
+                raise Refused(
+                    "hidden-data", f"{name}: something stands between its end and the next"
+                )
         # The end: blocks of zeros, of which `tarfile` writes up to 20.
         rest = stream.read(64 * _BLOCK)
         if rest[:_BLOCK].strip(b"\0"):
             raise _extra(rest[:_BLOCK])
-        if rest.strip(b"\0") or stream.read(1):
+        if rest.strip(b"\0"):
             raise Refused("extra-file", "the archive goes on after its end")
+        stream.end()
     except (OSError, EOFError, zlib.error) as error:
         raise Refused("not-a-bundle", f"not a whole gzip archive: {error}") from None
 
 
-def _header(stream: gzip.GzipFile, name: str) -> tarfile.TarInfo:
+def _header(stream: _Gunzip, name: str) -> tarfile.TarInfo:
     block = _exact(stream, _BLOCK, name)
     if not block.strip(b"\0"):
         raise Refused("missing-file", f"{name} is missing")
@@ -181,6 +223,11 @@ def _header(stream: gzip.GzipFile, name: str) -> tarfile.TarInfo:
         if header.name in NAMES:
             raise Refused("wrong-order", f"{name} expected here, received {header.name}")
         raise Refused("extra-file", f"{shown(header.name)} does not belong in a bundle")
+    # Link target, prefix, and what follows the names of file, owner and group.
+    unused = block[len(name) : 100] + block[157:257] + block[345:]
+    owners = (block[265:297], block[297:329])
+    if unused.strip(b"\0") or header.mode & ~0o777 or not all(map(_OWNER.fullmatch, owners)):
+        raise Refused("hidden-data", f"{name}: its tar header has more than a plain file's")
     return header
 
 
@@ -198,7 +245,7 @@ def _parse(block: bytes) -> tarfile.TarInfo:
         raise Refused("not-a-bundle", f"not a tar header: {error}") from None
 
 
-def _exact(stream: gzip.GzipFile, size: int, name: str) -> bytes:
+def _exact(stream: _Gunzip, size: int, name: str) -> bytes:
     data = stream.read(size)
     if len(data) != size:
         raise Refused("cut-off", f"the archive ends before or inside {name}")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from benchmarks.suite import Item, make_env
 from leaderboards import strict
 from leaderboards.claims import Claim
 from leaderboards.files import EPISODES
+from leaderboards.privacy import no_secrets, of_episode
 from leaderboards.strict import Refused, shown
 from reason_env import ReasonEnv, RewardTerms, lines
 from reason_env.tokenizer import EOS
@@ -29,6 +31,10 @@ from reason_env.tokens import GIVE_UP
 TRANSCRIPTS = 3
 """Kept of solved and of unsolved episodes each."""
 _TRANSCRIPT_CHARS = 2000
+_PATIENCE = (1.5, 0.2)
+"""Seconds for a bundle, and for each of the suite's episodes, until it is taken for an attack:
+some fifty times what honest ones take. One episode always ends, but thousands that each run into
+the limit of a worker (5 s, and another one starts) would take hours."""
 
 
 class Report(Protocol):
@@ -98,8 +104,16 @@ def replay_all(recorded: Iterable[bytes], claim: Claim, report: Report) -> Repla
     envs = _Environments()
     played: dict[int, tuple[EpisodeRecord, Outcome]] = {}
     transcripts: dict[bool, list[Transcript]] = {True: [], False: []}
+    seconds = _PATIENCE[0] + _PATIENCE[1] * len(items)
+    deadline = time.monotonic() + seconds
     for number, line in enumerate(recorded, 1):
         where = f"{EPISODES}, line {number}"
+        if time.monotonic() > deadline:
+            raise Refused(
+                "too-slow",
+                f"{where}: what came before took over {seconds:g} s to replay; if the machine was "
+                "busy, try again",
+            )
         try:
             record = parse(line)
         except Refused as error:
@@ -115,7 +129,8 @@ def replay_all(recorded: Iterable[bytes], claim: Claim, report: Report) -> Repla
         item = items[record.index]
         env = envs.of(item)
         outcome = _episode(record, item, env, claim, partial(report, where=where))
-        played[item.index] = (record, outcome)
+        # Token ids are most of a bundle, and needed no more.
+        played[item.index] = (replace(record, tokens=()), outcome)
         kept = transcripts[outcome.solved]
         if len(kept) < TRANSCRIPTS and record.actions:
             text = env.episode.text[:_TRANSCRIPT_CHARS]
@@ -147,9 +162,12 @@ def parse(line: bytes) -> EpisodeRecord:
     """
     value = strict.loads(line, "episode")
     try:
-        return EpisodeRecord.from_json(value)
+        record = EpisodeRecord.from_json(value)
     except (ValueError, TypeError) as error:
         raise Refused("wrong-type", shown(str(error), 200)) from None
+    # An accepted bundle is published as it is.
+    no_secrets(of_episode(record), "episode")
+    return record
 
 
 def _episode(

@@ -11,6 +11,7 @@ import json
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
@@ -25,6 +26,21 @@ _FORBIDDEN = {
     "Zl": "a line separator",
     "Zp": "a paragraph separator",
 }
+MAX_MARKS = 4
+"""Accents and vowel signs on one letter: what living scripts need (pointed Hebrew takes four)."""
+_INVISIBLE = re.compile(
+    # What Unicode calls default ignorable although it is a mark or a letter: joiners, fillers,
+    # variation selectors; and two symbols without ink.
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\ufe00-\ufe0f"
+    "\U0001d159\U000e0100-\U000e01ef]"
+)
+_LIKE_LATIN = re.compile("CYRILLIC|ARMENIAN|CHEROKEE|COPTIC|LISU")
+_GREEK_LIKE_LATIN = (
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
+    "\u03bd\u03bf\u03c5"
+)
+"""Capitals like `A`, and small nu, omicron and upsilon. Other Greek letters are names of things
+next to Latin letters, as pi and lambda are."""
 
 
 class Refused(ValueError):
@@ -78,8 +94,8 @@ def loads(data: bytes, where: str) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
         raise Refused("duplicate-key", f"key {shown(twice)} is given twice")
     return value
 
@@ -142,8 +158,10 @@ def line_of_text(value: Any, where: str, limit: int, empty: bool = False) -> str
     """`value` as a short text that is safe to show to people, in a page, sheet or terminal.
 
     Refused are control, invisible and direction-changing characters, text that Unicode's
-    compatibility form would change (look-alike letters and ligatures), and a beginning that
-    spreadsheets take for a formula. HTML is not refused: the page escapes it.
+    compatibility form would change (full-width letters and ligatures), words of Latin letters and
+    look-alikes of another script, letters with more than `MAX_MARKS` marks, white space around it,
+    and a beginning that spreadsheets take for a formula. HTML is not refused: the page escapes it.
+    A whole word of look-alikes is not noticed: that takes a reader.
     """
     if not isinstance(value, str):
         raise Refused("wrong-type", f"{where}: expected a text, received {shown(value)}")
@@ -161,7 +179,44 @@ def line_of_text(value: Any, where: str, limit: int, empty: bool = False) -> str
         raise Refused("unsafe-text", f"{where}: {shown(value)} starts like a spreadsheet formula")
     if not empty and not value.strip():
         raise Refused("missing-field", f"{where}: must not be empty")
+    if value != value.strip():
+        raise Refused("unsafe-text", f"{where}: {shown(value)} has white space around it")
+    _marks(value, where)
+    for word in re.findall(r"[^\W\d_]+", value):
+        _one_script(word, where)
     return value
+
+
+def _marks(text: str, where: str) -> None:
+    """Refuse marks that hide, and stacks of them that run over the lines above and below."""
+    if match := _INVISIBLE.search(text):
+        raise Refused("unsafe-text", f"{where}: an invisible character (U+{ord(match[0]):04X})")
+    # A mark without a letter would sit on whatever stands before the text.
+    marks = MAX_MARKS
+    for place, character in enumerate(text):
+        marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
+        if marks > MAX_MARKS:
+            raise Refused(
+                "unsafe-text",
+                f"{where}: a mark (U+{ord(character):04X}) at position {place}, which is the "
+                f"first or follows {MAX_MARKS} others",
+            )
+
+
+def _one_script(word: str, where: str) -> None:
+    """Refuse a word that mixes Latin letters with those that look like them."""
+    if word.isascii() or not any(
+        unicodedata.name(letter, "").startswith("LATIN") for letter in word
+    ):
+        return
+    for letter in word:
+        script = unicodedata.name(letter, "?").split()[0]
+        if _LIKE_LATIN.fullmatch(script) or letter in _GREEK_LIKE_LATIN:
+            raise Refused(
+                "unsafe-text",
+                f"{where}: {ascii(word)[:80]} mixes Latin letters with a {script.capitalize()} one "
+                f"(U+{ord(letter):04X})",
+            )
 
 
 def https_link(value: Any, where: str) -> str:

@@ -11,15 +11,17 @@ round is one more line of the round's log (`leaderboards.rounds`).
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from leaderboards.commitments import Commitment
 from leaderboards.decisions import DECISIONS, read_log
-from leaderboards.entries import BUNDLE, ENTRY, Entry, check_new, load_entry
+from leaderboards.entries import BUNDLE, ENTRY, Entry, check_copy, check_new, load_entry
 from leaderboards.rounds import COMMITMENTS, ROUNDS, load_round
 from leaderboards.strict import Refused, shown
 
@@ -37,7 +39,8 @@ def check_submission(base: str | Path, head: str | Path) -> Entry | Commitment:
         base, head: folders; `.git` at their top is left out.
 
     Returns:
-        The new entry, or the commitment.
+        The new entry, whose result's notes say so if most of it is another entry's; or the
+        commitment.
 
     Raises:
         Refused: names the rule and the path that breaks it: something outside of one new entry's
@@ -75,8 +78,15 @@ def _entry(base: Path, head: Path, before: Mapping[str, int], added: Mapping[str
         raise
     except ValueError as error:
         raise Refused("not-an-entry", str(error)) from None
+    # By the clock of whoever is furthest ahead.
+    tomorrow = (datetime.date.today() + datetime.timedelta(days=1)).isoformat()
+    if entry.added > tomorrow:
+        raise Refused("wrong-date", f"added is {entry.added}, which is after {tomorrow}")
     check_new(entry.result, entries)
-    return entry
+    shared = check_copy(entry.result, entry.bundle, entries)
+    if shared is None:
+        return entry
+    return replace(entry, result=replace(entry.result, notes=(*entry.result.notes, str(shared))))
 
 
 def _commitment(path: str, base: Path, head: Path, added: Mapping[str, int]) -> Commitment:

@@ -10,6 +10,7 @@ them: a person or an oracle could have. That is what the tier says: `replayed` i
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from leaderboards.bundle import Manifest, Submitter, code_hash
 from leaderboards.claims import Claim, read_claim
 from leaderboards.decisions import REPLAYED
 from leaderboards.files import EPISODES, MANIFEST, RUN, Seen, members
+from leaderboards.privacy import no_secrets
 from leaderboards.replays import Part, Replayed, Transcript, replay_all
 from leaderboards.rounds import ROUNDS
 from leaderboards.strict import Refused, shown
@@ -140,8 +142,11 @@ def _verify(path: Path, rounds: Path, log: _Log) -> Result:
     head = next(files).whole()
     manifest = Manifest.from_bytes(head)
     run = next(files)
-    claim = read_claim(run.whole(), rounds)
+    told = run.whole()
+    claim = read_claim(told, rounds)
     _check_committed(claim, manifest.submitter, log)
+    # An accepted bundle is published as it is.
+    no_secrets([json.loads(head), json.loads(told)], f"{MANIFEST} or {RUN}")
     _compare(manifest, RUN, run.finish(), log)
     episodes = next(files)
     replayed = replay_all(episodes.lines(), claim, log.report)

@@ -24,18 +24,27 @@ _SIGNS = str.maketrans(
 OUTSIDE = "\ufffd"
 """Stands for every character outside the charset; shown to the agent as `?`."""
 
+MAX_MARKS = 30
+"""As many on one letter as Unicode's Stream-Safe Text Format allows (UAX 15)."""
+
 
 def normalise(text: str) -> str:
     """Any Unicode text in the charset: NFKC, ASCII signs, and `OUTSIDE` for what is left.
 
     NFKC would make `22` of `2` with a superscript 2, and `31/2` of `3` with a one-half sign:
     raised and lowered characters are therefore left outside, and a fraction sign after a digit
-    is set apart by a space.
+    is set apart by a space. Likewise all but the first `MAX_MARKS` of a letter's marks, since
+    sorting them takes time that grows with their square.
     """
     if text.isascii() and text.isprintable():
         return text
     prepared: list[str] = []
+    marks = 0
     for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks > MAX_MARKS:
+            prepared.append(OUTSIDE)
+            continue
         decomposition = unicodedata.decomposition(character)
         if decomposition.startswith(("<super>", "<sub>")):
             character = OUTSIDE

@@ -1,10 +1,17 @@
-"""An honest bundle, and a forger who changes it and hashes it anew, as an attacker would."""
+"""An honest bundle, a forger who changes it and hashes it anew, as an attacker would, and a guard
+that watches what a verifier does meanwhile."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +101,71 @@ def forge(honest: Path, tmp_path: Path) -> Forge:
 def make_forge() -> type[Forge]:
     """For tests that need many forgers."""
     return Forge
+
+
+class Hang(BaseException):
+    """No `Exception`, which the verifier may take for a line that breaks its environment."""
+
+
+class Guard:
+    """Notes what Python does meanwhile that no verifier should: writing, starting, connecting,
+    unpickling. An audit hook cannot be taken away, so it is switched on and off."""
+
+    FORBIDDEN = re.compile(
+        r"os\.(chmod|chown|exec|fork|forkpty|link|mkdir|posix_spawn|remove|rename|rmdir|setxattr|"
+        r"spawn|symlink|system|truncate|utime)"
+        r"|pickle\.find_class|ctypes\.dlopen|pty\.spawn|subprocess\.Popen|(shutil|tempfile)\..*"
+        r"|socket\.(bind|connect|getaddrinfo)|(urllib|http|ftplib|smtplib|webbrowser)\..*"
+    )
+    MODULES = ("yaml", "dill", "cloudpickle", "joblib", "shelve")
+
+    def __init__(self) -> None:
+        self._on = False
+        self._found: list[str] = []
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
+        if not self._on:
+            return
+        if event == "open":
+            path, _, flags = args
+            writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+            if flags & writes and path != os.devnull:
+                self._found.append(f"open {path!r} for writing")
+        elif self.FORBIDDEN.fullmatch(event) or (event == "import" and args[0] in self.MODULES):
+            self._found.append(f"{event} {args!r:.200}")
+
+    @contextmanager
+    def watching(self, seconds: float = 10.0) -> Iterator[None]:
+        """Fails if anything of that kind is done inside, or if it takes so long."""
+
+        def stop(*_: object) -> None:
+            raise Hang(f"over {seconds} s")
+
+        before = signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        self._found.clear()
+        self._on = True
+        try:
+            yield
+        finally:
+            self._on = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert not self._found, self._found
+
+    def verify(self, path: Path) -> Result:
+        with self.watching():
+            return verify(path)
+
+
+@pytest.fixture(scope="session")
+def guard(honest: Path) -> Guard:
+    guard = Guard()
+    verify(honest)  # what it imports late is imported now
+    return guard
+
+
+@pytest.fixture
+def hang() -> type[Hang]:
+    return Hang

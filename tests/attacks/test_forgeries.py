@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from benchmarks.suite import make_env, problem_hash
 from leaderboards.verify import MAX_DISCREPANCIES, verify
 
 
@@ -154,6 +155,57 @@ def test_two_lines_in_one(forge):
     assert "not-a-line" in forge.codes()
 
 
+def failed(episode):
+    """An honest record of an episode whose agent raised."""
+    return {
+        "actions": [],
+        "tokens": [],
+        "solved": False,
+        "terms": dict.fromkeys(episode["terms"], 0.0),
+        "reward": 0.0,
+        "status": "error",
+        "error": "ValueError: x",
+    }
+
+
+def test_honest_error_counts_as_not_solved(forge):
+    forge.episodes[0] |= failed(forge.episodes[0])
+    forge.run |= {"solved": len(forge.episodes) - 1, "errors": 1}
+    result = forge.verify()
+    assert result.accepted, result.discrepancies
+    assert (result.score.errors, result.score.solved) == (1, len(forge.episodes) - 1)
+
+
+def test_errors_dropped(forge):
+    count = len(forge.episodes) - 1
+    del forge.episodes[0]
+    forge.run |= {"solved": count, "episodes": count, "errors": 0}
+    result = forge.verify()
+    assert {d.code for d in result.discrepancies} >= {"missing-episode", "forged-score"}
+    assert result.score.episodes == count + 1
+
+
+def test_errors_left_out_of_the_total(forge):
+    forge.episodes[0] |= failed(forge.episodes[0])
+    forge.run |= {"solved": len(forge.episodes) - 1, "errors": 0}
+    assert forge.codes() == {"forged-score"}
+
+
+def test_error_without_a_reason(forge):
+    forge.episodes[0] |= failed(forge.episodes[0]) | {"error": ""}
+    assert "wrong-status" in forge.codes()
+
+
+def test_illegal_line_as_legal(forge):
+    """A wrong claim that is said to have been valid, and the lines after it to count."""
+    one = forge.episodes[0]
+    one["actions"].insert(0, "1 + 1 = 3")
+    one["tokens"].insert(0, [4, 1089, 4, 1093, 6, 1003])
+    result = forge.verify()
+    assert "steps-after-end" in {d.code for d in result.discrepancies}
+    assert result.score.solved == len(forge.episodes) - 1
+
+
 def test_error_that_counts_as_solved(forge):
     forge.episodes[0] |= {"status": "error", "error": "ValueError: x"}
     assert "wrong-status" in forge.codes()
@@ -196,6 +248,18 @@ def test_other_environment(forge):
 def test_other_suite(forge, change):
     forge.run["config"]["suite"] |= change
     assert forge.codes() == {"wrong-suite"}
+
+
+def test_shopped_seeds(forge):
+    """Problems of one's own choice, each with its true seed and hash."""
+    for episode in forge.episodes:
+        episode["seed"] += 1
+        env = make_env(episode["env"], episode["kwargs"])
+        env.reset(seed=episode["seed"])
+        episode["problem"] = problem_hash(env.episode.problem)
+    result = forge.verify()
+    assert {d.code for d in result.discrepancies} >= {"wrong-seed", "wrong-problem"}
+    assert result.score.solved == 0
 
 
 def test_easier_suite_of_the_same_name(forge):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import socket
 import tarfile
 from pathlib import Path
 
@@ -211,7 +212,125 @@ def test_cut_off_archive(tar, contents, size):
     assert codes(path) <= {"not-a-bundle", "cut-off", "missing-file"}
 
 
-@pytest.mark.parametrize("data", [b"PK\x03\x04 a zip", b"{}", b"\x80\x04pickle", bytes(10_000)])
+def test_archive_of_other_tools(tar, contents, tmp_path):
+    """As `tar` writes it: owners, times, a name in the gzip header, or none."""
+    for header, _ in contents:
+        header.uname, header.gname, header.uid, header.mtime = "ada", "users", 1000, 1.7e9
+        header.mode = 0o664
+    path = tar(contents, tarfile.GNU_FORMAT)
+    assert verify(path).accepted
+    data = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(data, mtime=0))
+    assert verify(path).accepted
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"uname": "\x1b[31mred"},
+        {"gname": "../../etc"},
+        {"uname": "a\0b"},
+        {"linkname": "/etc/passwd"},
+        {"mode": 0o4755},
+        {"mode": 0o1777},
+    ],
+)
+def test_more_in_a_tar_header(tar, contents, change):
+    for key, value in change.items():
+        setattr(contents[1][0], key, value)
+    assert codes(tar(contents)) == {"hidden-data"}
+
+
+@pytest.mark.parametrize("place", [90, 200, 290, 320, 400, 505])
+def test_payload_in_unused_parts_of_a_tar_header(tar, contents, place):
+    """Behind the NUL that ends a name, where nobody looks."""
+    path = tar(contents)
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    data[place : place + 4] = b"evil"
+    data[148:156] = b"%06o\0 " % (256 + sum(data[:148]) + sum(data[156:512]))
+    path.write_bytes(gzip.compress(bytes(data)))
+    assert codes(path) & {"hidden-data", "extra-file"}
+
+
+def test_payload_between_files(tar, contents):
+    path = tar(contents)
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    size = contents[0][0].size
+    assert size % 512
+    data[512 + size : 512 + size + 4] = b"evil"
+    path.write_bytes(gzip.compress(bytes(data)))
+    assert codes(path) == {"hidden-data"}
+
+
+def gzip_header(flags: int, fields: bytes) -> bytes:
+    return b"\x1f\x8b\x08" + bytes([flags]) + bytes(6) + fields
+
+
+@pytest.mark.parametrize(
+    ("flags", "fields"),
+    [
+        (4, b"\x04\0evil"),  # an extra field
+        (16, b"a comment\0"),
+        (8, b"../../evil\0"),
+        (8, b"\x1b[31m\0"),
+        (8, b"a" * 600 + b"\0"),
+        (2, b"\0\0"),
+        (0xE0, b""),
+    ],
+)
+def test_more_in_the_gzip_header(tar, contents, flags, fields):
+    path = tar(contents)
+    data = gzip.decompress(path.read_bytes())
+    plain = gzip.compress(data, mtime=0)
+    path.write_bytes(gzip_header(0, b"") + plain[10:])
+    assert verify(path).accepted
+    path.write_bytes(gzip_header(flags, fields) + plain[10:])
+    assert codes(path) == {"not-a-bundle"}
+
+
+@pytest.mark.parametrize("more", [b"x", b"\0" * 10, gzip.compress(b""), gzip.compress(b"\0" * 512)])
+def test_more_behind_the_gzip_stream(tar, contents, more):
+    path = tar(contents)
+    path.write_bytes(path.read_bytes() + more)
+    assert codes(path) == {"extra-file"}
+
+
+def test_archive_in_two_gzip_streams(tar, contents):
+    path = tar(contents)
+    data = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(data[:2000]) + gzip.compress(data[2000:]))
+    assert codes(path) <= {"cut-off", "not-a-bundle"}
+
+
+def test_wrong_checksum(tar, contents):
+    path = tar(contents)
+    data = bytearray(path.read_bytes())
+    data[-6] ^= 1
+    path.write_bytes(bytes(data))
+    assert codes(path) == {"not-a-bundle"}
+
+
+def test_socket_in_place_of_a_file(forge, monkeypatch):
+    (forge.save() / "run.json").unlink()
+    monkeypatch.chdir(forge.folder)  # names of sockets are short
+    with socket.socket(socket.AF_UNIX) as own:
+        own.bind("run.json")
+        assert codes(forge.folder) == {"not-a-file"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"PK\x03\x04 a zip",
+        b"{}",
+        b"\x80\x04pickle",
+        b"!!python/object/apply:os.system [true]",
+        b"BZh91AY&SY",
+        b"\xfd7zXZ\0",
+        b"\x28\xb5\x2f\xfd",
+        bytes(10_000),
+    ],
+)
 def test_other_formats(tmp_path, data):
     path = tmp_path / "x.tar.gz"
     path.write_bytes(data)

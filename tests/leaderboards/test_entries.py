@@ -67,7 +67,20 @@ def seen(path):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("solved", -1), ("tier", "rerun"), ("division", "open"), ("verified", True), ("id", "x")],
+    [
+        ("solved", -1),
+        ("solved", 0.0),
+        ("solved", False),
+        ("format", True),
+        ("tier", "rerun"),
+        ("division", "open"),
+        ("verified", True),
+        ("id", "x"),
+        ("suite", "core-v1"),
+        ("actions", "0" * 64),
+        ("added", "2026-02-30"),
+        ("added", 20260102),
+    ],
 )
 def test_forged_receipt(bundles, tmp_path, key, value):
     folder = add_entry(bundles["random"], tmp_path)
@@ -75,6 +88,15 @@ def test_forged_receipt(bundles, tmp_path, key, value):
     (folder / ENTRY).write_text(json.dumps(receipt | {key: value}))
     with pytest.raises(ValueError, match=str(folder)):
         load_entries(tmp_path)
+
+
+@pytest.mark.parametrize("name", [ENTRY, BUNDLE, ""])
+def test_links_are_not_followed(bundles, tmp_path, name):
+    folder = add_entry(bundles["random"], tmp_path / "entries")
+    (folder / name).rename(tmp_path / "elsewhere")
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="symbolic link"):
+        load_entries(tmp_path / "entries")
 
 
 def test_exchanged_bundle(bundles, tmp_path):

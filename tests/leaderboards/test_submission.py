@@ -141,6 +141,21 @@ CHANGES = {
     "executable bundle": (lambda h: (new(h) / BUNDLE).chmod(0o755), "executable"),
     # The entry itself.
     "bad name": (lambda h: new(h).rename(h / FOLDER / "My Entry"), "not-an-entry"),
+    "name with a command": (
+        lambda h: new(h).rename(h / FOLDER / "\n::error::accepted\x1b[0m-12345678"),
+        "not-an-entry",
+    ),
+    "added in the future": (
+        lambda h: write(
+            new(h) / ENTRY, (new(h) / ENTRY).read_text().replace("2026-01-03", "9999-12-31")
+        ),
+        "wrong-date",
+    ),
+    "key twice": (
+        lambda h: write(new(h) / ENTRY, (new(h) / ENTRY).read_text().replace("{", '{"tier": 1,')),
+        "duplicate-key",
+    ),
+    "huge receipt": (lambda h: append(new(h) / ENTRY, " " * 2**17), "not-an-entry"),
     "other name": (lambda h: new(h).rename(h / FOLDER / "expert-12345678"), "not-an-entry"),
     "forged receipt": (
         lambda h: write(new(h) / ENTRY, (new(h) / ENTRY).read_text().replace("8", "9")),
@@ -188,6 +203,33 @@ def test_copies_and_used_ids_are_refused(base, head, bundles, runs):
         check_submission(base, head)
 
 
+def receipt(head, **changes):
+    value = json.loads((new(head) / ENTRY).read_text()) | changes
+    (new(head) / ENTRY).write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tier": "rerun"},
+        {"tier": "spot-regenerated"},
+        {"division": "open"},
+        {"solved": 9},
+        {"solved": 8.0},
+        {"episodes": 7},
+        {"suite": "core-v1"},
+        {"verified": True},
+        {"added": "2026-1-3"},
+        {"added": None},
+    ],
+)
+def test_receipt_that_lies(base, head, change):
+    receipt(head, **change)
+    with pytest.raises(Refused) as error:
+        check_submission(base, head)
+    assert error.value.code in ("not-an-entry", "wrong-date")
+
+
 def test_decisions_are_those_of_the_base(base, head):
     """The one log that is read is not the submitter's."""
     (base / FOLDER / DECISIONS).write_text("damaged\n")
@@ -215,6 +257,25 @@ def test_command(base, head, monkeypatch, capsys, change, code):
     assert (stop.value.code or 0) == code
     captured = capsys.readouterr()
     assert "New entry: smoke-v1-expert" in captured.out if code == 0 else "no-entry" in captured.err
+
+
+def test_text_of_a_stranger_begins_no_line(base, head, runs, monkeypatch, capsys, tmp_path):
+    """A log's reader may take what stands there for a command, also behind spaces."""
+    shutil.rmtree(new(head))
+    words = " ".join(["::error::accepted ##[error]"] * 7)
+    run = shutil.copytree(runs["expert"], tmp_path / "run")
+    value = json.loads((run / "run.json").read_text())
+    value["config"]["agent"] = words
+    (run / "run.json").write_text(json.dumps(value | {"label": words[:80]}))
+    add_entry(pack(run, tmp_path / "bundle", Submitter(words[:80])), head / FOLDER)
+    arguments = ["check-submission", "--base", str(base), "--head", str(head)]
+    monkeypatch.setattr(sys, "argv", ["reason-board", *arguments])
+    monkeypatch.setenv("COLUMNS", "60")
+    with pytest.raises(SystemExit):
+        cli.main()
+    out = capsys.readouterr().out
+    assert words in out
+    assert not [line for line in out.splitlines() if line.strip().startswith(("::", "##"))]
 
 
 # The workflow.

@@ -285,7 +285,7 @@ def claim(folder, tier):
 @pytest.mark.parametrize("tier", ["rerun", "spot-regenerated", "best", None])
 def test_a_receipt_claims_no_tier(entries, expert, tier):
     claim(entries / expert, tier)
-    message = f"tier is {tier!r}, but the bundle there gives 'replayed'"
+    message = f"'tier' is {tier!r}, but the bundle there gives 'replayed'"
     with pytest.raises(ValueError, match=message):
         load_entries(entries)
     # Not even the one that it has.
@@ -300,7 +300,7 @@ def test_a_submission_claims_no_tier(bundles, tmp_path):
     folder = add_entry(bundles["expert"], head / FOLDER)
     assert check_submission(base, head).tier == REPLAYED
     claim(folder, "rerun")
-    with pytest.raises(Refused, match=r"not-an-entry: .*tier is 'rerun'"):
+    with pytest.raises(Refused, match=r"not-an-entry: .*'tier' is 'rerun'"):
         check_submission(base, head)
 
 
