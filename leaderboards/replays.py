@@ -31,7 +31,7 @@ from reason_env.tokens import GIVE_UP
 TRANSCRIPTS = 3
 """Kept of solved and of unsolved episodes each."""
 _TRANSCRIPT_CHARS = 2000
-_PATIENCE = (1.5, 0.2)
+_PATIENCE = (4.0, 0.2)
 """Seconds for a bundle, and for each of the suite's episodes, until it is taken for an attack:
 some fifty times what honest ones take. One episode always ends, but thousands that each run into
 the limit of a worker (5 s, and another one starts) would take hours."""
