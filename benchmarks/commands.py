@@ -22,7 +22,7 @@ from benchmarks.tables import percent
 from reason_env import make_task
 
 if TYPE_CHECKING:
-    from agents.models.server import ServerConfig
+    from agents.models.server_config import ServerConfig
 
 app = typer.Typer(
     name="reason-bench",
@@ -332,7 +332,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 def _server_config(**given: Any) -> ServerConfig | None:
     """How a server is asked, where anything of it was given."""
-    from agents.models.server import ServerConfig
+    from agents.models.server_config import ServerConfig
 
     settings = {name: value for name, value in given.items() if value is not None}
     return ServerConfig(**settings) if settings else None

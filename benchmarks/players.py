@@ -18,7 +18,7 @@ from reason_env import ReasonEnv, lines
 
 if TYPE_CHECKING:
     from agents.models import LanguageModel
-    from agents.models.server import ServerConfig
+    from agents.models.server_config import ServerConfig
     from agents.search.tree import Tree
 
 

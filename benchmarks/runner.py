@@ -39,7 +39,7 @@ from reason_env.errors import choose
 
 if TYPE_CHECKING:
     from agents.models import LanguageModel
-    from agents.models.server import ServerConfig
+    from agents.models.server_config import ServerConfig
 
 CHUNK = 64
 """Problems searched at once."""

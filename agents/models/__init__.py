@@ -8,7 +8,7 @@ from agents.models.base import LanguageModel
 from agents.models.server_address import is_server
 
 if TYPE_CHECKING:
-    from agents.models.server import ServerConfig
+    from agents.models.server_config import ServerConfig
 
 
 def load_model(path: str, server: ServerConfig | None = None) -> LanguageModel:

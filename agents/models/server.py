@@ -25,11 +25,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import random
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from agents.models.base import Completion, Tokens
@@ -48,60 +47,15 @@ from agents.models.server_client import (
     Refused,
     Sleep,
 )
+from agents.models.server_config import ServerConfig
 from agents.models.server_probe import find_dialect, only_model
 from agents.models.server_requests import request_body
-from reason_env.errors import choose
 from reason_env.splits import numbered_seed
 from reason_env.tokenizer import EOS, TOKENIZER, Tokenizer
 
 REDRAWS = 3
-INTERFACES = ("auto", "completions", "chat")
 _PROBE = "1 + 1 ="
 _ID = re.compile(r"\b(?:[A-Za-z]+[-_])?[0-9a-fA-F][0-9a-fA-F-]{15,}\b")
-
-
-def backoff(tries: int) -> float:
-    """Seconds to wait after so many tries: 0.5, 1, 2, ... up to 30, of which a random half may be
-    left out, so that requests that failed together do not come again together."""
-    return min(30.0, 0.5 * 2.0 ** (tries - 1)) * random.uniform(0.5, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class ServerConfig:
-    """How a server is asked; changes what comes of a run only through `interface`."""
-
-    concurrency: int = field(default=16, metadata={"help": "requests under way at once"})
-    requests_per_minute: float | None = field(
-        default=None, metadata={"help": "most requests sent in a minute, evenly spread"}
-    )
-    timeout: float = field(default=120.0, metadata={"help": "seconds until an answer is whole"})
-    retries: int = field(default=6, metadata={"help": "more tries of a request that failed"})
-    interface: str = field(
-        default="auto",
-        metadata={
-            "help": "completions, chat, or auto: completions if the server has them",
-            "choices": INTERFACES,
-        },
-    )
-    prices: str | None = field(
-        default=None, metadata={"help": "JSON table of prices, in place of the one that is here"}
-    )
-    backoff: Callable[[int], float] = field(
-        default=backoff, metadata={"help": "seconds to wait after so many tries"}
-    )
-
-    def __post_init__(self) -> None:
-        for name, least in (("concurrency", 1), ("retries", 0)):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, int) or number < least:
-                raise ValueError(
-                    f"{name} must be a whole number of {least} or more, received {number!r}"
-                )
-        for name in ("requests_per_minute", "timeout"):
-            number = getattr(self, name)
-            if number is not None and not 0 < number < float("inf"):
-                raise ValueError(f"{name} must be above 0, received {number!r}")
-        choose(self.interface, INTERFACES, "interface")
 
 
 class _Row(NamedTuple):

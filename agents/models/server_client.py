@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
     from openai import APIStatusError, AsyncOpenAI
 
-    from agents.models.server import ServerConfig
+    from agents.models.server_config import ServerConfig
 
 A = TypeVar("A")
 T = TypeVar("T")

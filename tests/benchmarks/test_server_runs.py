@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_server import NAME, QUICK, ScriptedServer, play
 
-from agents.models.server import ServerConfig
 from agents.models.server_client import ServerError
+from agents.models.server_config import ServerConfig
 from benchmarks.run_folder import load_run, read_episodes
 from benchmarks.runner import run_suite
 from benchmarks.suite import Suite, make_env

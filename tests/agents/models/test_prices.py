@@ -7,7 +7,8 @@ import pytest
 from scripted_server import NAME, ScriptedServer
 
 from agents.models.prices import find_price, load_prices
-from agents.models.server import ServerConfig, ServerModel
+from agents.models.server import ServerModel
+from agents.models.server_config import ServerConfig
 from reason_env.tokenizer import EOS, TOKENIZER
 
 ROW = {"model": NAME, "prompt": 2, "completion": 10.0, "date": "2026-11-28", "source": "a bill"}

@@ -9,8 +9,9 @@ from scripted_server import NAME, PASSING, QUICK, SLOW, ScriptedServer, play
 
 from agents.models import load_model
 from agents.models.base import Completion
-from agents.models.server import REDRAWS, ServerConfig, ServerModel, backoff
+from agents.models.server import REDRAWS, ServerModel
 from agents.models.server_client import ServerError
+from agents.models.server_config import ServerConfig, backoff
 from reason_env.tokenizer import EOS, TOKENIZER
 
 PROMPTS = ["44 9 5 -> 30\n", "20 7 3 -> 39\n20 - 7 = 13\n", "50 25 3 2 -> 11\n", "1 2 -> 3\n"]

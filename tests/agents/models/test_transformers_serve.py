@@ -11,8 +11,9 @@ import urllib.request
 import pytest
 
 from agents.models.hf import HFModel
-from agents.models.server import ServerConfig, ServerModel
+from agents.models.server import ServerModel
 from agents.models.server_client import ServerError
+from agents.models.server_config import ServerConfig
 from agents.search import load_strategy, run_searches
 from reason_env.tokenizer import EOS, TOKENIZER
 
