@@ -6,8 +6,7 @@
   knows the gold answer where there is one.
 - `initialised`: a model of a million parameters, cloned from an expert's demonstrations of all
   native families at level 1; higher levels and other people's problems it never saw.
-- `trained`: the same after expert iteration on those environments: searches that see the exact
-  value of every state, on train problems.
+- `trained`: the same after PPO on those environments, for nothing but solved train problems.
 
 Killed and called again, it goes on where it was.
 """
@@ -18,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.learning.expert_iteration import ExpertIterationConfig, expert_iteration
 from agents.learning.optimizers import OptimizerConfig
+from agents.learning.ppo import PPOConfig, ppo
 from agents.learning.run import MODEL
 from agents.learning.sft import SFTConfig, sft
 from agents.learning.specs import EnvSpec
@@ -48,7 +47,7 @@ class Plan:
     suites: dict[str, tuple[str, ...]]
     tiny: TinyConfig
     sft: SFTConfig
-    search: ExpertIterationConfig
+    ppo: PPOConfig
     limit: int | None = None
 
 
@@ -79,12 +78,17 @@ def plan(limit: int | None = None) -> Plan:
             batch=120,
             optimizer=OptimizerConfig(micro_batch=micro),
         ),
-        search=ExpertIterationConfig(
+        ppo=PPOConfig(
             envs,
-            rounds=10,
-            problems=480,
-            budget_tokens=256,
-            optimizer=OptimizerConfig(lr=5e-4, warmup=10, micro_batch=micro),
+            reward="outcome",
+            estimator="rloo",
+            updates=200,
+            problems=80,
+            samples=4,
+            minibatch=160,
+            optimizer=OptimizerConfig(
+                lr=1e-4, muon=False, warmup=10, weight_decay=0.0, micro_batch=micro
+            ),
         ),
         limit=limit,
     )
@@ -94,7 +98,7 @@ def train(plan: Plan, out: Path) -> dict[str, str]:
     """Train both models, or go on with it; gives their folders."""
     first, second = (out / name for name in MODELS)
     sft(HFModel(tiny_model(plan.tiny)), plan.sft, first)
-    expert_iteration(HFModel.load(str(first / MODEL)), plan.search, second)
+    ppo(HFModel.load(str(first / MODEL)), plan.ppo, second)
     return {name: str(out / name / MODEL) for name in MODELS}
 
 
@@ -147,9 +151,10 @@ def _report(plan: Plan, runs: dict[str, list[Run]]) -> str:
         "problem, discarded candidates included. `expert` reads the verifier (oracle division).",
         f"The models have {plan.tiny.layers} layers of width {plan.tiny.width}. `initialised`: "
         f"{plan.sft.steps} steps of {plan.sft.batch} demonstrations, {plan.sft.expert_share:.0%} "
-        f"of their lines an expert's. `trained`: then {plan.search.rounds} rounds of expert "
-        f"iteration on {plan.search.problems} problems each. All on train problems of the "
-        f"{len(plan.sft.envs)} families of core-v1 at level 1; nothing was tuned on any suite.",
+        f"of their lines an expert's. `trained`: then {plan.ppo.updates} updates of PPO "
+        f"({plan.ppo.estimator}), each on {plan.ppo.samples} samples of {plan.ppo.problems} "
+        f"problems, paid for solving them. All on train problems of the {len(plan.sft.envs)} "
+        "families of core-v1 at level 1; nothing was tuned on any suite.",
     ]
     for suite, scored in runs.items():
         config = scored[0].manifest.config

@@ -1,6 +1,6 @@
 """The baselines: trained, scored on every suite, reported; and again without any work."""
 
-from agents.learning.expert_iteration import ExpertIterationConfig
+from agents.learning.ppo import PPOConfig
 from agents.learning.sft import SFTConfig
 from agents.learning.specs import EnvSpec
 from agents.models.tiny import TinyConfig
@@ -12,7 +12,7 @@ SMALL = Plan(
     suites={"smoke": ("greedy",), "math-v1": ("greedy",)},
     tiny=TinyConfig(layers=1, width=16, heads=2),
     sft=SFTConfig(ENVS, expert_share=1.0, steps=2, batch=4, workers=0),
-    search=ExpertIterationConfig(ENVS, rounds=1, problems=4, simulations=2, budget_tokens=64),
+    ppo=PPOConfig(ENVS, reward="outcome", estimator="rloo", updates=1, problems=4, minibatch=4),
     limit=2,
 )
 
@@ -31,9 +31,14 @@ def test_every_baseline_is_scored_and_reported_once(tmp_path):
     assert files == {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/**/*.json*")}
 
 
-def test_the_published_plan_trains_on_all_of_core():
+def test_the_published_plan_trains_on_every_family():
     published = plan()
     assert set(published.suites) <= set(suite_names())
-    assert len(published.sft.envs) == len(load_suite("core-v1").entries) == 60
-    assert published.sft.batch % 60 == published.search.problems % 60 == 0
-    assert all("split" not in dict(spec.kwargs) for spec in published.sft.envs)
+    families = {entry.env for entry in load_suite("core-v1").entries}
+    assert len(published.sft.envs) == len(families) == 20
+    assert {f"reason_env/{spec.id}" for spec in published.sft.envs} == families
+    assert published.sft.batch % 20 == published.ppo.problems % 20 == 0
+    assert published.ppo.envs == published.sft.envs
+    for spec in published.sft.envs:
+        assert dict(spec.kwargs)["level"] == 1
+        assert "split" not in dict(spec.kwargs)

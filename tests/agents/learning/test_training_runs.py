@@ -41,6 +41,8 @@ RUNS = {
         ppo,
         replace(
             PPO,
+            problems=8,  # so many that no update is left without a group that has a signal
+            samples=4,
             estimator="grpo",
             filter_rounds=1,
             kl_in="reward",
