@@ -43,6 +43,9 @@ SHIPPED = "shipped"
 GSM8K_TEST = Path(__file__).parent / "data" / "gsm8k_test.jsonl"
 _HOMES = {"test": "test", "validation": "dev", "dev": "dev", "val": "dev", "train": "train"}
 """Where `holdout="source"` puts the rows of a source's own splits."""
+_PROBLEMS: dict[str, tuple[Problem, ...]] = {}
+"""Problems of the sources that were read last, by everything that they follow from."""
+_MOST_SOURCES = 8
 _PER_CENT = re.compile(r"\\?%|\bpercent\b")
 
 
@@ -107,6 +110,9 @@ class Jsonl(AnswerTask):
         known = [*SPLITS, "content", *([] if is_file else ["source"])]
         self._holdout = choose(usual if holdout is None else holdout, known, "holdout")
         self._config = config
+        settings = (self._questions, answer, level_column, most_levels, config)
+        stamp = _stamp(Path(self._source)) if is_file and self._source else None
+        self._key = repr((type(self), self._source, stamp, settings))
         if is_file:
             _ = self._problems  # a file that cannot be used is better known now
 
@@ -187,7 +193,15 @@ class Jsonl(AnswerTask):
 
     @cached_property
     def _problems(self) -> tuple[Problem, ...]:
-        return tuple(self._problem(row) for row in self._rows)
+        # Once for all tasks alike: a vector environment or a run makes many of them. A class from
+        # elsewhere may read rows by settings of its own.
+        found = _PROBLEMS.get(self._key) if type(self).__module__ == __name__ else None
+        if found is None:
+            found = tuple(self._problem(row) for row in self._rows)
+            while len(_PROBLEMS) >= _MOST_SOURCES:
+                _PROBLEMS.pop(next(iter(_PROBLEMS)), None)
+            _PROBLEMS[self._key] = found
+        return found
 
     @cached_property
     def _rows(self) -> tuple[_Row, ...]:
@@ -330,6 +344,15 @@ class AIME(Jsonl):
     def _gold(self, text: str) -> str:
         """Without the leading zeros of the answer sheet."""
         return text.strip().lstrip("0") or "0"
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when a file does; None: there is no such file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _text(row: _Row, column: str) -> str:

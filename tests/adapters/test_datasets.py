@@ -313,3 +313,53 @@ def test_problems_of_ones_own_are_checked() -> None:
 )
 def test_text_in_the_charset(text: str, shown: str) -> None:
     assert to_charset(text) == shown
+
+
+# -- Shared between tasks ------------------------------------------------------------------------
+
+
+def asked(task: Jsonl) -> list[tuple[str, Any]]:
+    return [(str(problem.data), problem.solution) for problem in task._problems]
+
+
+def test_a_file_is_parsed_once_for_all_tasks_alike(write: Any) -> None:
+    source = write(ROWS)
+    first, second = Jsonl(source), Jsonl(source)
+    assert first._problems is second._problems
+    for number in range(20):  # others in between, more than are kept
+        Jsonl(write(ROWS[:3], f"{number}.jsonl"))
+    assert Jsonl(source)._problems is not first._problems
+    assert asked(Jsonl(source)) == asked(first)
+
+
+def test_a_file_that_changed_is_parsed_again(write: Any) -> None:
+    source = write([{"question": "What is 1 + 1?", "answer": "2"}])
+    assert asked(Jsonl(source)) == [("What is 1 + 1?", "2")]
+    write([{"question": "What is 10 + 10?", "answer": "20"}])
+    assert asked(Jsonl(source)) == [("What is 10 + 10?", "20")]
+
+
+def test_other_settings_are_parsed_apart(write: Any) -> None:
+    source = write([{"question": "Q", "problem": "P", "answer": "#### 1", "final": "2", "n": "2"}])
+    assert asked(Jsonl(source)) == [("Q", "#### 1")]
+    assert asked(GSM8K(source)) == [("Q", "1")]
+    assert asked(Jsonl(source, question="problem")) == [("P", "#### 1")]
+    assert asked(Jsonl(source, question=["question", "problem"])) == [("Q\nP", "#### 1")]
+    assert asked(Jsonl(source, answer="final")) == [("Q", "2")]
+    (problem,) = Jsonl(source, level_column="n", most_levels=2)._problems
+    assert problem.level == 2
+    with pytest.raises(ValueError, match=r"whole number in 1\.\.1"):
+        Jsonl(source, level_column="n")
+
+
+def test_a_class_from_elsewhere_shares_nothing(write: Any) -> None:
+    class Mine(Jsonl):
+        ending = ""
+
+        def _gold(self, text: str) -> str:
+            return text + self.ending
+
+    source = write([{"question": "Q", "answer": "1"}])
+    assert asked(Mine(source)) == [("Q", "1")]
+    Mine.ending = "0"
+    assert asked(Mine(source)) == [("Q", "10")]
