@@ -6,7 +6,9 @@
   knows the gold answer where there is one.
 - `initialised`: a model of a million parameters, cloned from an expert's demonstrations of all
   native families at level 1; higher levels and other people's problems it never saw.
-- `trained`: the same after PPO on those environments, for nothing but solved train problems.
+- `expert-iteration`: the same after expert iteration on those environments: searches that see the
+  exact value of every state, on train problems. Its value head guides its own searches.
+- `ppo`: `initialised` after PPO on those environments, paid for nothing but solved train problems.
 
 Killed and called again, it goes on where it was.
 """
@@ -17,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.learning.expert_iteration import ExpertIterationConfig, expert_iteration
 from agents.learning.optimizers import OptimizerConfig
 from agents.learning.ppo import PPOConfig, ppo
 from agents.learning.run import MODEL
@@ -32,7 +35,7 @@ from benchmarks.tables import percent, table
 
 REPORT = "BASELINES.md"
 AGENTS = ("random", "expert")
-MODELS = ("initialised", "trained")
+INITIALISED, SEARCHED, PPO = MODELS = ("initialised", "expert-iteration", "ppo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Plan:
     suites: dict[str, tuple[str, ...]]
     tiny: TinyConfig
     sft: SFTConfig
+    search: ExpertIterationConfig
     ppo: PPOConfig
     limit: int | None = None
 
@@ -78,6 +82,13 @@ def plan(limit: int | None = None) -> Plan:
             batch=120,
             optimizer=OptimizerConfig(micro_batch=micro),
         ),
+        search=ExpertIterationConfig(
+            envs,
+            rounds=10,
+            problems=480,
+            budget_tokens=256,
+            optimizer=OptimizerConfig(lr=5e-4, warmup=10, micro_batch=micro),
+        ),
         ppo=PPOConfig(
             envs,
             reward="outcome",
@@ -95,11 +106,12 @@ def plan(limit: int | None = None) -> Plan:
 
 
 def train(plan: Plan, out: Path) -> dict[str, str]:
-    """Train both models, or go on with it; gives their folders."""
-    first, second = (out / name for name in MODELS)
-    sft(HFModel(tiny_model(plan.tiny)), plan.sft, first)
-    ppo(HFModel.load(str(first / MODEL)), plan.ppo, second)
-    return {name: str(out / name / MODEL) for name in MODELS}
+    """Train the models, or go on with it; gives their folders."""
+    models = {name: str(out / name / MODEL) for name in MODELS}
+    sft(HFModel(tiny_model(plan.tiny)), plan.sft, out / INITIALISED)
+    expert_iteration(HFModel.load(models[INITIALISED]), plan.search, out / SEARCHED)
+    ppo(HFModel.load(models[INITIALISED]), plan.ppo, out / PPO)
+    return models
 
 
 def run_baselines(plan: Plan, out: Path, say: Callable[[str], None] = print) -> Path:
@@ -149,12 +161,14 @@ def _report(plan: Plan, runs: dict[str, list[Run]]) -> str:
         "Made by `reason-bench baselines`. Per cent solved, Wilson's 95 % intervals; errors and "
         "episodes that were not finished count as not solved. Tokens: all that were generated, a "
         "problem, discarded candidates included. `expert` reads the verifier (oracle division).",
-        f"The models have {plan.tiny.layers} layers of width {plan.tiny.width}. `initialised`: "
+        f"The models have {plan.tiny.layers} layers of width {plan.tiny.width}. `{INITIALISED}`: "
         f"{plan.sft.steps} steps of {plan.sft.batch} demonstrations, {plan.sft.expert_share:.0%} "
-        f"of their lines an expert's. `trained`: then {plan.ppo.updates} updates of PPO "
-        f"({plan.ppo.estimator}), each on {plan.ppo.samples} samples of {plan.ppo.problems} "
-        f"problems, paid for solving them. All on train problems of the {len(plan.sft.envs)} "
-        "families of core-v1 at level 1; nothing was tuned on any suite.",
+        f"of their lines an expert's. `{SEARCHED}`: then {plan.search.rounds} rounds of "
+        f"{plan.search.problems} problems, searched with {plan.search.budget_tokens} tokens each. "
+        f"`{PPO}`: {INITIALISED}, then {plan.ppo.updates} updates of PPO ({plan.ppo.estimator}), "
+        f"each on {plan.ppo.samples} samples of {plan.ppo.problems} problems, paid for solving "
+        f"them. All on train problems of the {len(plan.sft.envs)} families of core-v1 at level 1; "
+        "nothing was tuned on any suite.",
     ]
     for suite, scored in runs.items():
         config = scored[0].manifest.config
