@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import shutil
 import sys
 
@@ -270,6 +271,49 @@ def test_each_forged_episode_is_named(forge, honest, source):
         "episodes.jsonl, episode 1",
         "episodes.jsonl, episode 6",
     ]
+
+
+def test_a_few_may_differ_as_rounding_has_it(forge, honest, source, monkeypatch):
+    monkeypatch.setattr(module, "TOLERANCE", 0.25)  # two of eight
+    for number, index in enumerate((1, 6, 7), 1):
+        rewrite(forge, index, expert_lines(honest, index))
+        result = regenerate(forge.save(), source, sample=None)
+        if number <= 2:
+            assert result.tier == RERUN
+            assert (
+                f"{number} differ, as rounding may have it ({number} of them solved as"
+                in (result.notes[-1])
+            )
+    assert len(result.discrepancies) == 3
+    # Of a sample likewise: one of five.
+    seen = set()
+    for seed in range(6):
+        differ = len(drawn_with(seed, 5) & {1, 6, 7})
+        result = regenerate(forge.save(), source, sample=5, seed=seed)
+        assert result.accepted == (differ <= 1)
+        seen.add(result.accepted)
+    assert seen == {True, False}
+
+
+def test_an_agent_may_not_differ(forge_of, honest, monkeypatch):
+    monkeypatch.setattr(module, "TOLERANCE", 1.0)
+    forge = forge_of(honest)
+    rewrite(forge, 5, ["answer: 1"])
+    assert refusal(forge.save(), Source(agent="expert")).startswith("not-regenerated")
+
+
+def test_how_many_may_differ():
+    """The chances that the documentation gives."""
+    allowed = int(module.TOLERANCE * SAMPLE)
+    assert (SAMPLE, allowed, int(module.TOLERANCE * 24)) == (100, 4, 0)
+
+    def passes(rate):
+        return sum(
+            math.comb(SAMPLE, k) * rate**k * (1 - rate) ** (SAMPLE - k) for k in range(allowed + 1)
+        )
+
+    assert round(passes(0.01), 3) == 0.997
+    assert round(passes(0.1), 3) == 0.024
 
 
 def long_thought(forge):
