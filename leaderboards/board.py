@@ -32,9 +32,8 @@ TIERS = {
     REPLAYED: "every recorded action was played again and earns the score; who chose the actions "
     "is not proved.",
     SPOT_REGENERATED: "besides, episodes drawn at random were generated again from the published "
-    "weights, token by token, and at least 96 in 100 are what was recorded.",
-    RERUN: "besides, all episodes were generated again, and at least 96 in 100 are what was "
-    "recorded.",
+    "weights, token by token, and are what was recorded but for a few that rounding explains.",
+    RERUN: "besides, all episodes were generated again, likewise.",
 }
 """How far an entry was checked, from the least to the most."""
 

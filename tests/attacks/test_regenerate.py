@@ -274,16 +274,14 @@ def test_each_forged_episode_is_named(forge, honest, source):
 
 
 def test_a_few_may_differ_as_rounding_has_it(forge, honest, source, monkeypatch):
-    monkeypatch.setattr(module, "TOLERANCE", 0.25)  # two of eight
+    monkeypatch.setattr(module, "MAY_DIFFER", {"lines": 0.25, "search": 0})  # two of eight
     for number, index in enumerate((1, 6, 7), 1):
         rewrite(forge, index, expert_lines(honest, index))
         result = regenerate(forge.save(), source, sample=None)
         if number <= 2:
             assert result.tier == RERUN
-            assert (
-                f"{number} differ, as rounding may have it ({number} of them solved as"
-                in (result.notes[-1])
-            )
+            said = f"{number} differ in their lines, as rounding may have it: weights"
+            assert said in result.notes[-1]
     assert len(result.discrepancies) == 3
     # Of a sample likewise: one of five.
     seen = set()
@@ -295,25 +293,49 @@ def test_a_few_may_differ_as_rounding_has_it(forge, honest, source, monkeypatch)
     assert seen == {True, False}
 
 
+def test_searches_may_differ_more_than_lines(forge, honest, source, monkeypatch):
+    monkeypatch.setattr(module, "MAY_DIFFER", {"lines": 0.125, "search": 0.25})
+    rewrite(forge, 1, expert_lines(honest, 1))
+    for number, index in enumerate((2, 3, 4), 1):
+        forge.episodes[index]["ledger"]["prompt_tokens"] += 1
+        sum_up(forge)
+        result = regenerate(forge.save(), source, sample=None)
+        assert result.accepted == (number <= 2)
+        if number == 2:
+            assert "1 differ in their lines and 2 differ in their search, as" in result.notes[-1]
+    forge.episodes[4]["ledger"]["prompt_tokens"] -= 1
+    rewrite(forge, 5, expert_lines(honest, 5))
+    assert not regenerate(forge.save(), source, sample=None).accepted
+
+
+def test_no_more_is_generated_than_anyone_reads(forge, honest, source, monkeypatch):
+    monkeypatch.setattr(module, "MAX_DISCREPANCIES", 3)
+    for index in range(EPISODES):
+        forge.episodes[index]["ledger"]["prompt_tokens"] += 1
+    sum_up(forge)
+    result = regenerate(forge.save(), source, sample=None)
+    assert len(result.discrepancies) == 3
+    monkeypatch.setattr(module, "MAY_DIFFER", {"lines": 0, "search": 1})
+    assert "8 differ in their search" in regenerate(forge.save(), source, sample=None).notes[-1]
+
+
 def test_an_agent_may_not_differ(forge_of, honest, monkeypatch):
-    monkeypatch.setattr(module, "TOLERANCE", 1.0)
+    monkeypatch.setattr(module, "MAY_DIFFER", {"lines": 1, "search": 1})
     forge = forge_of(honest)
     rewrite(forge, 5, ["answer: 1"])
     assert refusal(forge.save(), Source(agent="expert")).startswith("not-regenerated")
 
 
 def test_how_many_may_differ():
-    """The chances that the documentation gives."""
-    allowed = int(module.TOLERANCE * SAMPLE)
-    assert (SAMPLE, allowed, int(module.TOLERANCE * 24)) == (100, 4, 0)
-
-    def passes(rate):
-        return sum(
-            math.comb(SAMPLE, k) * rate**k * (1 - rate) ** (SAMPLE - k) for k in range(allowed + 1)
-        )
-
-    assert round(passes(0.01), 3) == 0.997
-    assert round(passes(0.1), 3) == 0.024
+    """The chance that the documentation gives; small samples may not differ at all."""
+    lines, search = (int(share * SAMPLE) for share in module.MAY_DIFFER.values())
+    assert (SAMPLE, lines, search) == (200, 2, 10)
+    assert int(module.MAY_DIFFER["lines"] * 99) == int(module.MAY_DIFFER["search"] * 19) == 0
+    rate = 1 / 30
+    missed = sum(
+        math.comb(SAMPLE, k) * rate**k * (1 - rate) ** (SAMPLE - k) for k in range(lines + 1)
+    )
+    assert round(1 - missed, 2) == 0.96
 
 
 def long_thought(forge):
