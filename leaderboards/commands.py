@@ -15,6 +15,7 @@ from leaderboards import regenerate as regeneration
 from leaderboards.board import TIERS
 from leaderboards.commitments import Commitment
 from leaderboards.entries import NotAccepted
+from leaderboards.generation import Source
 from leaderboards.regenerate import SAMPLE
 from leaderboards.round_commands import app as round_app
 from leaderboards.rounds import ROUNDS
@@ -104,7 +105,7 @@ def regenerate(
     folder: Entries = entries.ENTRIES,
 ) -> None:
     """Generate episodes of an entry again from its weights; its tier rises if nothing differs."""
-    source = _source(model, reward_model, agent) or regeneration.Source()
+    source = _source(model, reward_model, agent) or Source()
     try:
         result, decision = regeneration.raise_tier(
             entry, source, folder, sample=None if rerun else sample, seed=sample_seed
@@ -117,11 +118,9 @@ def regenerate(
     _announce(decision)
 
 
-def _source(
-    model: str | None, reward_model: str | None, agent: str | None
-) -> regeneration.Source | None:
+def _source(model: str | None, reward_model: str | None, agent: str | None) -> Source | None:
     given = (model, reward_model, agent)
-    return regeneration.Source(*given) if any(value is not None for value in given) else None
+    return Source(*given) if any(value is not None for value in given) else None
 
 
 @app.command()

@@ -25,10 +25,12 @@ from benchmarks.records import LEDGER
 from benchmarks.replay import play
 from benchmarks.runner import run_suite
 from benchmarks.suite import load_suite, resolve
+from leaderboards import generation
 from leaderboards import regenerate as module
 from leaderboards.bundle import Submitter, pack
 from leaderboards.decisions import RERUN, SPOT_REGENERATED
-from leaderboards.regenerate import SAMPLE, Source, regenerate
+from leaderboards.generation import Source
+from leaderboards.regenerate import SAMPLE, regenerate
 from leaderboards.verify import verify
 
 EPISODES = 8
@@ -453,7 +455,7 @@ def test_no_more_findings_than_anyone_reads(forge, source, monkeypatch):
 
 
 def test_what_replay_refuses_is_not_generated(forge, monkeypatch):
-    monkeypatch.setattr(module, "_differences", None)
+    monkeypatch.setattr(module, "differences", None)
     forge.episodes[0]["solved"] = not forge.episodes[0]["solved"]
     result = regenerate(forge.save(), Source(model="no such weights"))
     assert {found.code for found in result.discrepancies} >= {"forged-score"}
@@ -683,7 +685,7 @@ def test_extreme_options_end(forge, source, strategy, options):
 @pytest.mark.parametrize("parallel", [8, 10**5])
 def test_a_claim_that_takes_for_ever(forge, source, monkeypatch, parallel):
     """Endless samples within an endless budget; the ledger says that they were few."""
-    monkeypatch.setattr(module, "SLACK", 500)
+    monkeypatch.setattr(generation, "SLACK", 500)
     forge.run["config"] |= {
         "options": {"n": 2**63 - 1, "temperature": 0.9, "parallel": parallel},
         "budget_tokens": 2**63 - 1,
@@ -697,7 +699,7 @@ def test_a_claim_that_takes_for_ever(forge, source, monkeypatch, parallel):
 
 
 def test_an_honest_run_needs_no_slack(written, source, monkeypatch):
-    monkeypatch.setattr(module, "SLACK", 0)
+    monkeypatch.setattr(generation, "SLACK", 0)
     assert regenerate(written, source, sample=None).tier == RERUN
 
 

@@ -24,8 +24,9 @@ from leaderboards.bundle import Submitter, pack
 from leaderboards.commands import app
 from leaderboards.commitments import one_code, player_digest, run_digest
 from leaderboards.entries import NotAccepted, add_entry, load_entries
+from leaderboards.generation import Source
 from leaderboards.ranking import rank
-from leaderboards.regenerate import Source, regenerate
+from leaderboards.regenerate import regenerate
 from leaderboards.rounds import (
     commit,
     load_round,

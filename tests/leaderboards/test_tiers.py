@@ -27,7 +27,8 @@ from leaderboards.decisions import (
     tier_of,
 )
 from leaderboards.entries import BUNDLE, ENTRY, NotAccepted, add_entry, decide, load_entries
-from leaderboards.regenerate import Source, raise_tier
+from leaderboards.generation import Source
+from leaderboards.regenerate import raise_tier
 from leaderboards.strict import Refused
 from leaderboards.submission import FOLDER, check_submission
 
