@@ -676,8 +676,8 @@ def test_extreme_options_end(forge, source, strategy, options):
     """The budget ends what options do not; whatever the numbers, there is a result."""
     given = {key: value for key, value in options.items() if key != "guide"}
     forge.run["config"] |= {"strategy": strategy, "options": options}
-    forge.run["defaults"] = module.prepare(
-        module.PlayerSpec(source.model, strategy, given, 48), SMOKE, 0
+    forge.run["defaults"] = generation.prepare(
+        generation.PlayerSpec(source.model, strategy, given, 48), SMOKE, 0
     )[2]
     assert refusal(forge.save(), source, sample=2, seed=0).startswith("not-regenerated")
 
