@@ -2,20 +2,13 @@
 
 from leaderboards.board import render
 from leaderboards.decisions import read_log
-from leaderboards.entries import ENTRIES, load_entries
-from leaderboards.verify import verify
+from leaderboards.entries import ENTRIES
 
 
-def test_every_shipped_entry_replays():
+def test_every_shipped_entry_replays_and_is_shown(tmp_path):
+    page = render(ENTRIES, tmp_path / "board").read_text()  # verifies all of them
     removed = read_log(ENTRIES).removed
-    folders = [f for f in ENTRIES.iterdir() if f.is_dir() and f.name not in removed]
-    assert folders
-    for folder in folders:
-        result = verify(folder / "bundle.tar.gz")
-        assert result.accepted, (folder.name, result.discrepancies)
-
-
-def test_the_board_shows_them(tmp_path):
-    page = render(ENTRIES, tmp_path / "board").read_text()
-    assert len(load_entries(ENTRIES)) >= 1
-    assert "quickstart" in page
+    names = [f.name for f in ENTRIES.iterdir() if f.is_dir() and f.name not in removed]
+    assert {"core-v1", "quickstart-v1"} <= {"-".join(name.split("-")[:2]) for name in names}
+    for name in names:
+        assert f'href="entries/{name}.html"' in page
