@@ -39,15 +39,32 @@ INITIALISED, SEARCHED, PPO = MODELS = ("initialised", "expert-iteration", "ppo")
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """A suite, and what is scored on it: the agents, and the models with these strategies.
+
+    Attributes:
+        limit: at most so many episodes of each of the suite's entries.
+    """
+
+    suite: str
+    strategies: tuple[str, ...] = ()
+    limit: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Of its section and its folder."""
+        return self.suite if self.limit is None else f"{self.suite}-first-{self.limit}"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What is trained, and where it is scored.
 
     Attributes:
-        suites: name of each suite and the strategies of the models there.
-        limit: at most so many episodes of each entry of a suite.
+        limit: at most so many episodes of each entry of any suite.
     """
 
-    suites: dict[str, tuple[str, ...]]
+    suites: tuple[Scored, ...]
     tiny: TinyConfig
     sft: SFTConfig
     search: ExpertIterationConfig
@@ -67,13 +84,15 @@ def plan(limit: int | None = None) -> Plan:
     )
     micro = 30  # episodes of like length at a time: some families' are four times as long
     return Plan(
-        suites={
-            "smoke": ("greedy", "mcts"),
-            "core-v1": ("greedy", "mcts"),
-            "hard-v1": ("greedy", "mcts"),
-            "math-v1": ("greedy",),
-            "rg-v1": ("greedy",),
-        },
+        suites=(
+            Scored("smoke", ("greedy", "mcts")),
+            Scored("core-v1", ("greedy", "mcts")),
+            Scored("hard-v1", ("greedy", "mcts")),
+            Scored("math-v1", ("greedy",)),
+            Scored("rg-v1"),
+            # Strange to the models, who write to the end of every limit: seconds for each.
+            Scored("rg-v1", ("greedy",), limit=1),
+        ),
         tiny=TinyConfig(),
         sft=SFTConfig(
             envs,
@@ -126,27 +145,25 @@ def run_baselines(plan: Plan, out: Path, say: Callable[[str], None] = print) -> 
     """
     models = train(plan, out)
     runs: dict[str, list[Run]] = {}
-    for suite in plan.suites:
-        problems = resolve(load_suite(suite), plan.limit)
-        runs[suite] = []
-        for run in _score(plan, problems, out, models):
-            runs[suite].append(run)
-            say(f"{suite}: {run.name} {percent(summarise(run.episodes).wilson)}")
+    for scored in plan.suites:
+        problems = resolve(load_suite(scored.suite), scored.limit or plan.limit)
+        runs[scored.name] = []
+        for run in _score(scored, problems, out / "scores" / scored.name, models):
+            runs[scored.name].append(run)
+            say(f"{scored.name}: {run.name} {percent(summarise(run.episodes).wilson)}")
     report = out / REPORT
     report.write_text(_report(plan, runs), encoding="utf-8")
     return report
 
 
-def _score(plan: Plan, problems: Resolved, out: Path, models: dict[str, str]) -> Iterator[Run]:
-    suite = problems.suite.name
+def _score(scored: Scored, problems: Resolved, out: Path, models: dict[str, str]) -> Iterator[Run]:
     for agent in AGENTS:
-        folder = out / "scores" / suite / agent
-        yield run_suite(problems, folder, agent=agent, label=agent, progress=False)
+        yield run_suite(problems, out / agent, agent=agent, label=agent, progress=False)
     for name, model in models.items():
-        for strategy in plan.suites[suite]:
+        for strategy in scored.strategies:
             yield run_suite(
                 problems,
-                out / "scores" / suite / f"{name}-{strategy}",
+                out / f"{name}-{strategy}",
                 model=model,
                 strategy=strategy,
                 label=name,
@@ -170,11 +187,11 @@ def _report(plan: Plan, runs: dict[str, list[Run]]) -> str:
         f"them. All on train problems of the {len(plan.sft.envs)} families of core-v1 at level 1; "
         "nothing was tuned on any suite.",
     ]
-    for suite, scored in runs.items():
+    for name, scored in runs.items():
         config = scored[0].manifest.config
         limited = f", limited to {config['limit']} an entry" if config["limit"] else ""
         parts += [
-            f"## {suite}",
+            f"## {name}",
             f"{scored[0].manifest.episodes} problems{limited}, budget "
             f"{config['suite']['budget_tokens']} tokens a problem, suite hash "
             f"`{config['suite_hash'][:16]}`.",
