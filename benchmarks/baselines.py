@@ -167,7 +167,7 @@ def _score(scored: Scored, problems: Resolved, out: Path, models: dict[str, str]
                 model=model,
                 strategy=strategy,
                 label=name,
-                chunk=128,
+                chunk=16,  # prompts of thousands of tokens among them
                 progress=False,
             )
 
