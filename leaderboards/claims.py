@@ -147,7 +147,7 @@ def read_claim(data: bytes, rounds: Path = ROUNDS) -> Claim:
         counts={name: strict.whole(value[name], f"{RUN}: {name}", 0, _MOST) for name in _COUNTS},
         ledger=_ledger(value["ledger"]),
         oracle=agent == "expert" or any("oracle" in text for text in _texts(options)),
-        problems=_problems(config, suite),  # seconds of work, so last
+        problems=_problems(config, suite),  # takes seconds: after what can be refused at once
     )
     _typed(value)
     return claim

@@ -104,7 +104,8 @@ def regenerate(
     sample_seed: SampleSeed = None,
     folder: Entries = entries.ENTRIES,
 ) -> None:
-    """Generate episodes of an entry again from its weights; its tier rises if nothing differs."""
+    """Generate episodes of an entry again from its weights; its tier rises if they come out the
+    same, but for the few that rounding explains."""
     source = _source(model, reward_model, agent) or Source()
     try:
         result, decision = regeneration.raise_tier(
